@@ -1,0 +1,59 @@
+# san-csi: `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+BIN     := bin
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## the driver and the software array, into bin/
+	@echo "==> building the driver and the array"
+	@mkdir -p $(BIN)
+	@$(GOBUILD) -o $(BIN)/ ./cmd/san-csi ./cmd/san-array
+
+$(BIN)/csi-sanity: go.mod go.sum
+	@echo "==> building csi-sanity from its module"
+	@mkdir -p $(BIN)
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity
+
+.PHONY: demo
+demo: build ## one class, one LUN, one pod's volume: the main job, in a virtual machine
+	@go run ./tests/demo -bin $(BIN)
+
+.PHONY: test
+test: test-unit test-guest ## everything that every change has to pass
+
+.PHONY: test-unit
+test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
+	@hack/ensure-gcc
+	@echo "==> go vet"
+	@go vet ./... && go vet -tags guest,chaos ./tests/...
+	@echo "==> unit tests with -race"
+	@go test -race ./...
+
+.PHONY: test-guest
+test-guest: build $(BIN)/csi-sanity ## the driver with the kernel's iSCSI: the harness's own tests and csi-sanity in a virtual machine
+	@echo "==> tests in a virtual machine"
+	@go test -tags guest -count=1 -timeout 30m -v ./tests/node
+
+.PHONY: test-harness
+test-harness: ## the virtual machine harness's own tests
+	@go test -tags guest -count=1 -timeout 20m ./tests/guest/...
+
+.PHONY: test-chaos
+test-chaos: build ## kill -9 of driver, iscsid and array at random points, 100 times
+	@go test -tags chaos -count=1 -timeout 85m -v ./tests/chaos
+
+.PHONY: lint
+lint: ## golangci-lint, built from its module
+	@hack/lint
+
+.PHONY: clean
+clean: ## what was built here
+	@rm -rf $(BIN)
