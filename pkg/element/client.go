@@ -1,0 +1,217 @@
+// Package element is a client of the Element JSON-RPC API: HTTPS POST, one
+// JSON-RPC object each, HTTP Basic authentication.
+//
+// Sizes are bytes, IOPS are of 4 KiB. Answers are *Error where the array
+// refuses a call; AuthError, VersionError, AnswerError, CertificateError and
+// UnreachableError where no answer of the API came.
+package element
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+)
+
+const (
+	defaultTimeout  = 30 * time.Second
+	defaultAttempts = 6
+	// defaultAnswerBytes holds the longest answer there is, ListVolumes of
+	// 10000 volumes with attributes of 1000 bytes, several times over.
+	defaultAnswerBytes = 64 << 20
+	idleConnections    = 16
+)
+
+// Config says which array and as whom.
+type Config struct {
+	Endpoint string // https://<MVIP>/json-rpc/<version>
+	Username string // cluster admin
+	Password string
+	CAFile   string        // PEM certificates to trust; "" = the system's
+	Timeout  time.Duration // of one attempt; 0 = 30 s
+	Attempts int           // per call, with the first; 0 = 6
+	Clock    clock.Clock   // for the pauses between attempts; nil = the real one
+}
+
+// Client calls one array. It is safe for concurrent use and keeps connections.
+type Client struct {
+	endpoint       string
+	user, password string
+	caFile         string
+	timeout        time.Duration
+	attempts       int
+	maxAnswer      int64
+	clock          clock.Clock
+	http           *http.Client
+	lastID         atomic.Int64
+}
+
+// New checks the configuration and loads the CA file; it does not call the array.
+func New(c Config) (*Client, error) {
+	if err := checkEndpoint(c.Endpoint); err != nil {
+		return nil, err
+	}
+	if c.Username == "" || c.Password == "" {
+		return nil, fmt.Errorf("array %s: username and password must both be given", c.Endpoint)
+	}
+	if c.Timeout < 0 || c.Attempts < 0 {
+		return nil, fmt.Errorf("array %s: timeout %s and attempts %d must not be negative", c.Endpoint, c.Timeout, c.Attempts)
+	}
+	pool, err := loadPool(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("array %s: %w", c.Endpoint, err)
+	}
+	if c.Clock == nil {
+		c.Clock = clock.RealClock{}
+	}
+	return &Client{
+		endpoint: c.Endpoint, user: c.Username, password: c.Password, caFile: c.CAFile,
+		timeout: cmp.Or(c.Timeout, defaultTimeout), attempts: cmp.Or(c.Attempts, defaultAttempts),
+		maxAnswer: defaultAnswerBytes, clock: c.Clock,
+		http: &http.Client{Transport: newTransport(pool), CheckRedirect: refuseRedirect},
+	}, nil
+}
+
+// Close drops the idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Endpoint is the URL of the API.
+func (c *Client) Endpoint() string { return c.endpoint }
+
+func checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.User != nil {
+		// The URL may hold a password, so it is not repeated.
+		return errors.New("endpoint: not a URL of the form https://<address>/json-rpc/<version> without user or password")
+	}
+	version, ok := strings.CutPrefix(u.Path, "/json-rpc/")
+	if u.Scheme != "https" || u.Host == "" || !ok || strings.Trim(version, "/") == "" || u.RawQuery != "" {
+		return fmt.Errorf("endpoint %.200q: must be https://<address>/json-rpc/<version>", endpoint)
+	}
+	return nil
+}
+
+func loadPool(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil // crypto/tls takes the system's
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("caFile: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("caFile %s: holds no PEM certificate", file)
+	}
+	return pool, nil
+}
+
+func newTransport(pool *x509.CertPool) *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSClientConfig:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxIdleConnsPerHost: idleConnections,
+		IdleConnTimeout:     90 * time.Second,
+	}
+}
+
+// refuseRedirect keeps the credentials from going where the array did not say.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+type request struct {
+	Method string `json:"method"`
+	Params any    `json:"params"`
+	ID     int64  `json:"id"`
+}
+
+type response struct {
+	Result json.RawMessage `json:"result"`
+	Error  *struct {
+		Code    int    `json:"code"`
+		Name    string `json:"name"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// attempt is one request and its answer.
+func (c *Client) attempt(ctx context.Context, method string, params, result any) error {
+	body, err := json.Marshal(request{Method: method, Params: params, ID: c.lastID.Add(1)})
+	if err != nil {
+		return fmt.Errorf("%s: encode parameters: %w", method, err)
+	}
+	bounded, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(bounded, http.MethodPost, c.endpoint, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	req.SetBasicAuth(c.user, c.password)
+	req.Header.Set("Content-Type", "application/json")
+	begun := c.clock.Now()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.transportError(ctx, method, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, c.maxAnswer+1))
+	if err != nil {
+		return c.transportError(ctx, method, err)
+	}
+	klog.FromContext(ctx).V(5).Info("Element call", "method", method, "status", resp.StatusCode,
+		"bytes", len(answer), "duration", c.clock.Since(begun))
+	return c.decode(method, resp, answer, result)
+}
+
+// decode tells the kinds of answer apart.
+func (c *Client) decode(method string, resp *http.Response, answer []byte, result any) error {
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized:
+		return &AuthError{Endpoint: c.endpoint, User: c.user}
+	case resp.StatusCode == http.StatusNotFound:
+		return &VersionError{Endpoint: c.endpoint}
+	case int64(len(answer)) > c.maxAnswer:
+		return c.answerError(method, resp, nil, fmt.Errorf("longer than %d bytes", c.maxAnswer))
+	case resp.StatusCode != http.StatusOK:
+		return c.answerError(method, resp, answer, errors.New("status is not 200"))
+	}
+	var r response
+	if err := json.Unmarshal(answer, &r); err != nil {
+		return c.answerError(method, resp, answer, err)
+	}
+	if r.Error != nil {
+		return &Error{Method: method, Name: r.Error.Name, Message: c.redact(r.Error.Message), Code: r.Error.Code}
+	}
+	if len(r.Result) == 0 || string(r.Result) == "null" {
+		return c.answerError(method, resp, answer, errors.New("neither result nor error"))
+	}
+	if result == nil {
+		return nil
+	}
+	if err := json.Unmarshal(r.Result, result); err != nil {
+		return c.answerError(method, resp, answer, err)
+	}
+	return nil
+}
+
+// redact keeps the password out of texts that others wrote.
+func (c *Client) redact(s string) string {
+	return strings.ReplaceAll(s, c.password, "[redacted]")
+}

@@ -1,0 +1,81 @@
+package element
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// TestMethods holds what each method sends and reads.
+func TestMethods(t *testing.T) {
+	cases := map[string]struct {
+		call   func(context.Context, *Client) (any, error)
+		params string
+		answer string
+		want   any
+	}{
+		"ModifyVolume": {func(ctx context.Context, c *Client) (any, error) {
+			v, err := c.ModifyVolume(ctx, ModifyVolumeRequest{VolumeID: 3, Access: AccessLocked})
+			return v.Access, err
+		}, `{"volumeID":3,"access":"locked"}`, `{"volume":{"volumeID":3,"access":"locked"}}`, AccessLocked},
+		"ListVolumes": {func(ctx context.Context, c *Client) (any, error) {
+			v, err := c.ListVolumes(ctx, ListVolumesRequest{Accounts: []int64{1}, VolumeName: "v", VolumeStatus: StatusActive})
+			return len(v), err
+		}, `{"accounts":[1],"volumeName":"v","volumeStatus":"active"}`, `{"volumes":[{"volumeID":1,"attributes":""},{"volumeID":2,"attributes":null}]}`, 2},
+		"DeleteVolume": {func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteVolume(ctx, 3) },
+			`{"volumeID":3}`, `{}`, nil},
+		"PurgeDeletedVolume": {func(ctx context.Context, c *Client) (any, error) { return nil, c.PurgeDeletedVolume(ctx, 3) },
+			`{"volumeID":3}`, `{}`, nil},
+		"CreateVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
+			g, err := c.CreateVolumeAccessGroup(ctx, CreateVolumeAccessGroupRequest{Name: "g", Initiators: []string{"iqn.x"}})
+			return g.ID, err
+		}, `{"name":"g","initiators":["iqn.x"]}`, `{"volumeAccessGroup":{"volumeAccessGroupID":9}}`, int64(9)},
+		"ListVolumeAccessGroups": {func(ctx context.Context, c *Client) (any, error) {
+			g, err := c.ListVolumeAccessGroups(ctx, ListVolumeAccessGroupsRequest{IDs: []int64{9}})
+			return g[0].Initiators[0], err
+		}, `{"volumeAccessGroups":[9]}`, `{"volumeAccessGroups":[{"initiators":["iqn.x"]}]}`, "iqn.x"},
+		"AddVolumesToVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
+			return nil, c.AddVolumesToVolumeAccessGroup(ctx, 9, 3)
+		}, `{"volumeAccessGroupID":9,"volumes":[3]}`, `{}`, nil},
+		"RemoveVolumesFromVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
+			return nil, c.RemoveVolumesFromVolumeAccessGroup(ctx, 9, 3)
+		}, `{"volumeAccessGroupID":9,"volumes":[3]}`, `{}`, nil},
+		"DeleteVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
+			return nil, c.DeleteVolumeAccessGroup(ctx, 9, true)
+		}, `{"volumeAccessGroupID":9,"deleteOrphanInitiators":true}`, `{}`, nil},
+		"GetAccountByName": {func(ctx context.Context, c *Client) (any, error) {
+			a, err := c.GetAccountByName(ctx, "k8s")
+			return a.AccountID, err
+		}, `{"username":"k8s"}`, `{"account":{"accountID":4}}`, int64(4)},
+		"AddAccount": {func(ctx context.Context, c *Client) (any, error) { return c.AddAccount(ctx, "k8s") },
+			`{"username":"k8s","enableChap":false}`, `{"accountID":4}`, int64(4)},
+		"GetClusterInfo": {func(ctx context.Context, c *Client) (any, error) { return c.GetClusterInfo(ctx) },
+			`{}`, `{"clusterInfo":{"name":"a","uniqueID":"3eeu","svip":"10.0.0.1"}}`, ClusterInfo{Name: "a", UniqueID: "3eeu", SVIP: "10.0.0.1"}},
+		"GetClusterCapacity": {func(ctx context.Context, c *Client) (any, error) { return c.GetClusterCapacity(ctx) },
+			`{}`, `{"clusterCapacity":{"maxIOPS":5,"maxOverProvisionableSpace":6}}`, ClusterCapacity{MaxIOPS: 5, MaxOverProvisionableSpace: 6}},
+		"GetLimits": {func(ctx context.Context, c *Client) (any, error) { return c.GetLimits(ctx) },
+			`{}`, `{"volumeSizeMin":1,"volumeBurstIOPSMax":2}`, Limits{VolumeSizeMin: 1, VolumeBurstIOPSMax: 2}},
+		"GetDefaultQoS": {func(ctx context.Context, c *Client) (any, error) { return c.GetDefaultQoS(ctx) },
+			`{}`, `{"minIOPS":50,"maxIOPS":15000,"burstIOPS":15000,"curve":{"4096":100}}`, QoS{50, 15000, 15000}},
+		"ListISCSISessions": {func(ctx context.Context, c *Client) (any, error) {
+			s, err := c.ListISCSISessions(ctx)
+			return s[0], err
+		}, `{}`, `{"sessions":[{"sessionID":1,"initiatorName":"iqn.x","volumeID":3,"initiator":null}]}`, Session{SessionID: 1, InitiatorName: "iqn.x", VolumeID: 3}},
+		"ListQoSPolicies": {func(ctx context.Context, c *Client) (any, error) {
+			p, err := c.ListQoSPolicies(ctx)
+			return p[0], err
+		}, `{}`, `{"qosPolicies":[{"qosPolicyID":2,"name":"gold","qos":{"minIOPS":50}}]}`, QoSPolicy{2, "gold", QoS{MinIOPS: 50}}},
+	}
+	for method, tc := range cases {
+		t.Run(method, func(t *testing.T) {
+			c, a, _ := serve(t, result(tc.answer))
+			got, err := tc.call(t.Context(), c)
+			if err != nil || got != tc.want {
+				t.Fatalf("got %+v, %v; want %+v", got, err, tc.want)
+			}
+			if want := `{"method":"` + method + `","params":` + tc.params + `,"id":`; !strings.HasPrefix(a.bodies[0], want) {
+				t.Errorf("sent %s; want %s", a.bodies[0], want)
+			}
+		})
+	}
+}

@@ -1,0 +1,220 @@
+package element
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"strconv"
+	"strings"
+
+	api "github.com/san-csi/san-csi/pkg/element"
+	"github.com/san-csi/san-csi/pkg/san"
+)
+
+// Keys of a volume's attributes, all with values that are plain strings.
+const (
+	keyPrefix  = "san-csi."
+	keyCluster = keyPrefix + "cluster"
+	keyName    = keyPrefix + "name"   // the caller's, where Element's differs; see packText
+	keyPVC     = keyPrefix + "pvc"    // namespace/name
+	keyPV      = keyPrefix + "pv"     //
+	keyClass   = keyPrefix + "class"  //
+	keyState   = keyPrefix + "state"  // pending:<incarnation>, claimed or imported
+	keyBlank   = keyPrefix + "blank"  // "1": made empty by this driver
+	keyEpoch   = keyPrefix + "epoch"  // grants counted so far
+	keyNote    = keyPrefix + "note"   // see packText
+	keyGrants  = keyPrefix + "grants" // <node id>=<epoch>, 's' if shared, 'r' if read only; separated by spaces
+	keyFence   = keyPrefix + "fence"  // <former access> <tag of a node in grants>: a fence is under way
+	keyTag     = keyPrefix + "tag"    // of an access group: its node's tag
+
+	maxAttributeBytes = 999 // Element takes less than 1000
+
+	stateClaimed  = "claimed"
+	stateImported = "imported"
+	pendingPrefix = "pending:"
+)
+
+// record is what this driver keeps in a volume's attributes.
+type record struct {
+	name    string // the caller's
+	owner   san.Owner
+	note    string
+	state   string
+	blank   bool
+	epoch   int64
+	grants  []holder
+	fence   *fence
+	foreign api.Attributes // other clients' keys
+}
+
+// holder is a node with a grant.
+type holder struct {
+	node  san.Node
+	epoch int64
+	mode  san.Mode
+}
+
+// fence is one that was begun on a node in grants: the volume is or will be
+// locked until the node's session is gone, then gets its former access back.
+type fence struct {
+	former string
+	node   san.Node
+}
+
+func (r record) pending() bool { return strings.HasPrefix(r.state, pendingPrefix) }
+
+// holderOf is the place of the initiator's grant, -1 where it has none.
+func (r record) holderOf(iqn string) int {
+	for i, h := range r.grants {
+		if h.node.IQN == iqn {
+			return i
+		}
+	}
+	return -1
+}
+
+func (r record) nodes() []san.Node {
+	nodes := make([]san.Node, 0, len(r.grants))
+	for _, h := range r.grants {
+		nodes = append(nodes, h.node)
+	}
+	return nodes
+}
+
+// without is the record less that node's grant and fence.
+func (r record) without(n san.Node) record {
+	var kept []holder
+	for _, h := range r.grants {
+		if h.node != n {
+			kept = append(kept, h)
+		}
+	}
+	r.grants = kept
+	if r.fence != nil && r.fence.node == n {
+		r.fence = nil
+	}
+	return r
+}
+
+// readRecord reads a volume's attributes. A volume that no driver marked has an
+// empty owner and state. ErrBusy where the marks cannot be read: to guess would
+// risk another's data.
+func readRecord(v api.Volume) (record, error) {
+	r := record{name: v.Name, foreign: api.Attributes{}}
+	texts := map[string]string{}
+	for key, raw := range v.Attributes {
+		if !strings.HasPrefix(key, keyPrefix) {
+			r.foreign[key] = raw
+			continue
+		}
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return r, damaged(v, key, err)
+		}
+		texts[key] = text
+	}
+	r.owner = san.Owner{Cluster: texts[keyCluster], PVC: texts[keyPVC], PV: texts[keyPV], StorageClass: texts[keyClass]}
+	r.state, r.blank = texts[keyState], texts[keyBlank] == "1"
+	for key, to := range map[string]*string{keyName: &r.name, keyNote: &r.note} {
+		packed, ok := texts[key]
+		if !ok {
+			continue
+		}
+		text, err := unpackText(packed)
+		if err != nil {
+			return r, damaged(v, key, err)
+		}
+		*to = text
+	}
+	return r, r.readAccess(v, texts)
+}
+
+func (r *record) readAccess(v api.Volume, texts map[string]string) error {
+	if text, ok := texts[keyEpoch]; ok {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return damaged(v, keyEpoch, err)
+		}
+		r.epoch = n
+	}
+	for _, text := range strings.Fields(texts[keyGrants]) {
+		h, err := readHolder(text)
+		if err != nil {
+			return damaged(v, keyGrants, err)
+		}
+		r.grants = append(r.grants, h)
+	}
+	text, ok := texts[keyFence]
+	if !ok {
+		return nil
+	}
+	former, tag, _ := strings.Cut(text, " ")
+	for _, h := range r.grants {
+		if h.node.Tag == tag && former != "" {
+			r.fence = &fence{former, h.node}
+			return nil
+		}
+	}
+	return damaged(v, keyFence, fmt.Errorf("%q names no node with a grant", text))
+}
+
+// damaged does not wrap err: its own sentinel would mislead.
+func damaged(v api.Volume, key string, err error) error {
+	return fmt.Errorf("volume %d (%s): attribute %s cannot be read (%v): %w", v.VolumeID, v.Name, key, err, san.ErrBusy)
+}
+
+// fits tells whether the array keeps the record with the worst that a node may
+// add to it: a grant of the longest node id, and the mark of its fence.
+func (r record) fits(elementName string) bool {
+	n := san.Node{IQN: strings.Repeat("i", san.MaxNodeIDLength-len("#01234567")), Tag: "01234567"}
+	r.grants = []holder{{n, math.MaxInt32, san.Mode{Shared: true, ReadOnly: true}}}
+	r.fence = &fence{api.AccessReadWrite, n}
+	r.note += strings.Repeat("n", max(0, san.NoteLength-len(r.note)))
+	_, err := r.attributes(elementName)
+	return err == nil
+}
+
+// attributes is the record as the array keeps it; ErrExhausted where it is too
+// long, which many grants or other clients' keys may cause.
+func (r record) attributes(elementName string) (api.Attributes, error) {
+	texts := map[string]string{
+		keyCluster: r.owner.Cluster, keyPVC: r.owner.PVC, keyPV: r.owner.PV, keyClass: r.owner.StorageClass, keyState: r.state,
+	}
+	if r.name != elementName {
+		texts[keyName] = packText(r.name)
+	}
+	if r.note != "" {
+		texts[keyNote] = packText(r.note)
+	}
+	if r.blank {
+		texts[keyBlank] = "1"
+	}
+	if r.epoch != 0 {
+		texts[keyEpoch] = strconv.FormatInt(r.epoch, 10)
+	}
+	var grants []string
+	for _, h := range r.grants {
+		grants = append(grants, h.String())
+	}
+	texts[keyGrants] = strings.Join(grants, " ")
+	if r.fence != nil {
+		texts[keyFence] = r.fence.former + " " + r.fence.node.Tag
+	}
+	attributes := api.Attributes{}
+	maps.Copy(attributes, r.foreign)
+	for key, text := range texts {
+		if text != "" {
+			attributes[key] = quote(text)
+		}
+	}
+	encoded, err := json.Marshal(attributes)
+	if err != nil {
+		return nil, fmt.Errorf("attributes of volume %s: %w: %w", elementName, san.ErrBusy, err)
+	}
+	if len(encoded) > maxAttributeBytes {
+		return nil, fmt.Errorf("attributes of volume %s with %d grants: %d bytes, the array takes %d: %w",
+			elementName, len(r.grants), len(encoded), maxAttributeBytes, san.ErrExhausted)
+	}
+	return attributes, nil
+}

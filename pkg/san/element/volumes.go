@@ -1,0 +1,190 @@
+package element
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	api "github.com/san-csi/san-csi/pkg/element"
+	"github.com/san-csi/san-csi/pkg/qos"
+	"github.com/san-csi/san-csi/pkg/san"
+)
+
+// pageSize is how many volumes or groups one listing call asks for.
+const pageSize = 500
+
+// Get resolves a handle.
+func (a *Array) Get(ctx context.Context, h san.Handle) (*san.Volume, error) {
+	v, r, err := a.load(ctx, h)
+	if err != nil {
+		return nil, fail("get volume", h, err)
+	}
+	return a.describe(ctx, v, r)
+}
+
+// load reads the volume of a handle: an active one that was handed out to this
+// cluster, or that nobody marked.
+func (a *Array) load(ctx context.Context, h san.Handle) (api.Volume, record, error) {
+	v, err := a.find(ctx, h)
+	if err != nil {
+		return v, record{}, err
+	}
+	if v.Status == api.StatusDeleted {
+		return v, record{}, fmt.Errorf("volume %d is deleted: %w", v.VolumeID, san.ErrNotFound)
+	}
+	r, err := a.read(v)
+	if err == nil && r.pending() {
+		err = fmt.Errorf("volume %d was never handed out: %w", v.VolumeID, san.ErrNotFound)
+	}
+	return v, r, err
+}
+
+// find reads the volume of a handle, active or deleted, whoever's it is.
+func (a *Array) find(ctx context.Context, h san.Handle) (api.Volume, error) {
+	id, err := a.Identity(ctx)
+	if err != nil {
+		return api.Volume{}, err
+	}
+	if h.Array != id.UniqueID {
+		return api.Volume{}, fmt.Errorf("this is array %q: %w", id.UniqueID, san.ErrNotFound)
+	}
+	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{VolumeIDs: []int64{h.Volume}})
+	if err != nil {
+		return api.Volume{}, err
+	}
+	i := slices.IndexFunc(volumes, func(v api.Volume) bool { return v.VolumeID == h.Volume })
+	if i < 0 {
+		return api.Volume{}, fmt.Errorf("the array has no volume %d: %w", h.Volume, san.ErrNotFound)
+	}
+	if have := uuidPart(volumes[i]); h.UUID != "" && have != h.UUID {
+		return api.Volume{}, fmt.Errorf("volume %d is another one now, its UUID begins %q: %w", h.Volume, have, san.ErrNotFound)
+	}
+	return volumes[i], nil
+}
+
+// read reads the record of a volume; ErrBusy where another cluster owns it.
+func (a *Array) read(v api.Volume) (record, error) {
+	r, err := readRecord(v)
+	if err != nil {
+		return r, err
+	}
+	if c := r.owner.Cluster; c != "" && c != a.config.Cluster {
+		return r, fmt.Errorf("volume %d (%s) belongs to cluster %q, this is %q: %w", v.VolumeID, v.Name, c, a.config.Cluster, san.ErrBusy)
+	}
+	return r, nil
+}
+
+// write replaces a volume's attributes. Its caller holds the volume's lock, or
+// its name's where it was not handed out yet.
+func (a *Array) write(ctx context.Context, v api.Volume, r record) (api.Volume, error) {
+	attributes, err := r.attributes(v.Name)
+	if err != nil {
+		return v, err
+	}
+	return a.client.ModifyVolume(ctx, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Attributes: attributes})
+}
+
+func uuidPart(v api.Volume) string {
+	return strings.ToLower(v.VolumeUUID[:min(len(v.VolumeUUID), 8)])
+}
+
+// describe is the volume as the controller sees it.
+func (a *Array) describe(ctx context.Context, v api.Volume, r record) (*san.Volume, error) {
+	id, err := a.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name, err := a.policyName(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return &san.Volume{
+		Handle: san.Handle{Array: id.UniqueID, Volume: v.VolumeID, UUID: uuidPart(v)},
+		Name:   r.name, SizeBytes: v.TotalSize,
+		QoS:    qos.Values{Min: v.QoS.MinIOPS, Max: v.QoS.MaxIOPS, Burst: v.QoS.BurstIOPS},
+		Policy: name, NAA: strings.ToLower(v.NAA), Owner: r.owner, Note: r.note,
+		Blank: r.blank, Nodes: r.nodes(),
+	}, nil
+}
+
+// policyName is the name of a volume's policy, "" where it has none. One that
+// was deleted since is told by its id.
+func (a *Array) policyName(ctx context.Context, v api.Volume) (string, error) {
+	if v.QoSPolicyID == nil || *v.QoSPolicyID == 0 {
+		return "", nil
+	}
+	policies, err := a.policies.get(ctx, a.clock, a.client.ListQoSPolicies)
+	if err != nil {
+		return "", fail("list QoS policies of array", a.client.Endpoint(), err)
+	}
+	for _, p := range policies {
+		if p.ID == *v.QoSPolicyID {
+			return p.Name, nil
+		}
+	}
+	return "#" + strconv.FormatInt(*v.QoSPolicyID, 10), nil
+}
+
+// List returns this cluster's volumes in the order of their ids; a place to go
+// on from is an id. A limit of 0 is none.
+func (a *Array) List(ctx context.Context, start string, limit int) ([]san.Volume, string, error) {
+	first := int64(1)
+	if start != "" {
+		n, err := strconv.ParseInt(start, 10, 64)
+		if err != nil || n <= 0 {
+			return nil, "", fmt.Errorf("list volumes from %.64q: not a place that a list named: %w", start, san.ErrInvalid)
+		}
+		first = n
+	}
+	if limit < 0 {
+		return nil, "", fmt.Errorf("list volumes: limit %d must not be negative: %w", limit, san.ErrInvalid)
+	}
+	var listed []san.Volume
+	var next string
+	err := a.each(ctx, first, func(v api.Volume) (bool, error) {
+		r, err := readRecord(v)
+		if err != nil || r.owner.Cluster != a.config.Cluster || r.pending() {
+			return true, nil // not ours to tell of
+		}
+		if limit > 0 && len(listed) == limit {
+			next = strconv.FormatInt(v.VolumeID, 10)
+			return false, nil
+		}
+		described, err := a.describe(ctx, v, r)
+		if err != nil {
+			return false, err
+		}
+		listed = append(listed, *described)
+		return true, nil
+	})
+	if err != nil {
+		return nil, "", fail("list volumes from", first, err)
+	}
+	return listed, next, nil
+}
+
+// each visits the active volumes of the array from an id on, until visit says
+// that it has enough. Classes may name accounts, so none is left out.
+func (a *Array) each(ctx context.Context, first int64, visit func(api.Volume) (more bool, err error)) error {
+	for {
+		page, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{
+			StartVolumeID: first, Limit: pageSize, VolumeStatus: api.StatusActive})
+		if err != nil {
+			return err
+		}
+		for _, v := range page {
+			if v.Status != api.StatusActive {
+				continue
+			}
+			if more, err := visit(v); err != nil || !more {
+				return err
+			}
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+		first = page[len(page)-1].VolumeID + 1
+	}
+}

@@ -1,0 +1,22 @@
+package san
+
+import "errors"
+
+// The sentinel errors of every SAN. They are wrapped with the operation, the
+// object and the numbers; pkg/driver alone maps them to gRPC codes.
+var (
+	// ErrNotFound: the volume or initiator does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: the name is taken by an object of another shape.
+	ErrExists = errors.New("already exists with another shape")
+	// ErrInvalid: a value that no array can take (message names field, value and bound).
+	ErrInvalid = errors.New("invalid")
+	// ErrOutOfRange: a size outside the array's bounds.
+	ErrOutOfRange = errors.New("out of range")
+	// ErrExhausted: the array has no room, or a limit of it is reached.
+	ErrExhausted = errors.New("exhausted")
+	// ErrBusy: the object is in a state that forbids the call (granted elsewhere, has snapshots).
+	ErrBusy = errors.New("busy")
+	// ErrUnavailable: the array cannot be reached or asks to retry.
+	ErrUnavailable = errors.New("unavailable")
+)

@@ -1,0 +1,47 @@
+package san
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestParseHandle(t *testing.T) {
+	for _, h := range []Handle{
+		{"3eeu", 1, "0123abcd"}, {"3eeu", 9223372036854775807, ""}, {strings.Repeat("a", 64), 1, "00000000"},
+	} {
+		got, err := ParseHandle(h.String())
+		if err != nil || got != h || len(h.String()) > MaxHandleLength {
+			t.Errorf("%q is read as %+v, %v; want %+v", h, got, err, h)
+		}
+	}
+	for _, s := range []string{"", "3eeu", "3eeu:", ":1", "3eeu:0", "3eeu:-1", "3eeu:x", "3eeu:1:", "3eeu:1:ABCDEF01", "3eeu:1:0123abc",
+		"3eeu:1:0123abcd:", "3eeu:9223372036854775808", "3 eu:1", strings.Repeat("a", 65) + ":1", strings.Repeat("x", 300)} {
+		if h, err := ParseHandle(s); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q is read as %+v, %v; want not found", s, h, err)
+		}
+	}
+}
+
+func TestNode(t *testing.T) {
+	n, err := NewNode("IQN.1993-08.org.Debian:01:ABC", "node-1")
+	if err != nil || n.IQN != "iqn.1993-08.org.debian:01:abc" || len(n.Tag) != 8 {
+		t.Fatalf("node %+v, %v", n, err)
+	}
+	if other, _ := NewNode(n.IQN, "node-2"); other.Tag == n.Tag {
+		t.Error("two node names have one tag")
+	}
+	if got, err := ParseNode(n.String()); err != nil || got != n {
+		t.Errorf("%q is read as %+v, %v", n, got, err)
+	}
+	for _, iqn := range []string{"", "iqn.1993", "iqn.1993-08.org_x", "host", "eui.123", "iqn.1993-08." + strings.Repeat("x", MaxNodeIDLength)} {
+		if n, err := NewNode(iqn, "node"); !errors.Is(err, ErrInvalid) {
+			t.Errorf("initiator %q makes %+v, %v; want invalid", iqn, n, err)
+		}
+	}
+	for _, id := range []string{"", n.IQN, n.IQN + "#", n.IQN + "#XYZ", "#" + n.Tag, strings.ToUpper(n.String()), n.String() + "0", strings.Repeat("x", 300)} {
+		if n, err := ParseNode(id); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q is read as %+v, %v; want not found", id, n, err)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+// Package san is the SAN as the controller sees it: the types, the small
+// interfaces and the sentinel errors that every array family implements.
+// The conformance suite for implementations is san/santest.
+//
+// Sizes are bytes; IOPS are of 4 KiB.
+package san
+
+import (
+	"context"
+
+	"github.com/san-csi/san-csi/pkg/qos"
+)
+
+// Array is one SAN. Every call takes a context, honours its deadline and may be
+// repeated; errors wrap the sentinels of this package.
+type Array interface {
+	Volumes
+	Access
+	Pool
+}
+
+// Volumes makes and changes LUNs.
+type Volumes interface {
+	// Create returns the volume of that name, making it if it is not there.
+	// ErrExists where the name is taken by a volume of a size outside
+	// [SizeBytes, LimitBytes] or of another owner.
+	Create(ctx context.Context, req CreateRequest) (*Volume, error)
+	// Find looks a name up: ErrNotFound where no volume of this owner that was
+	// handed out has it.
+	Find(ctx context.Context, name, account string) (*Volume, error)
+	// Get resolves a handle. ErrNotFound where it is gone, deleted or another
+	// volume came to its number.
+	Get(ctx context.Context, h Handle) (*Volume, error)
+	// Delete removes the volume, for good unless keep (then it stays in the
+	// array's recycle bin). A volume that is not there is success; one that is
+	// granted is ErrBusy.
+	Delete(ctx context.Context, h Handle, keep bool) error
+	// Modify changes what the change gives and leaves the rest as it is.
+	Modify(ctx context.Context, h Handle, c Change) (*Volume, error)
+	// List returns at most limit volumes of this owner, from the place that
+	// start names ("" = the first), and the place to go on from ("" = the end).
+	List(ctx context.Context, start string, limit int) ([]Volume, string, error)
+}
+
+// Access grants volumes to nodes and takes them back.
+type Access interface {
+	// Grant lets the node's initiator reach the volume. ErrBusy where another
+	// node holds it and the mode is not shared; ErrExists where this node holds
+	// it in another mode.
+	Grant(ctx context.Context, h Handle, n Node, m Mode) (*Grant, error)
+	// Revoke is a fence: when it returns nil, the node's initiator can no longer
+	// write to the volume. The zero Node revokes every grant of ours.
+	Revoke(ctx context.Context, h Handle, n Node) error
+}
+
+// Pool tells what the array is and what it still has.
+type Pool interface {
+	// Identity names the array for ever.
+	Identity(ctx context.Context) (Identity, error)
+	// Limits are the array's own bounds.
+	Limits(ctx context.Context) (Limits, error)
+	// Capacity is what volumes may still take.
+	Capacity(ctx context.Context) (Capacity, error)
+	// Sweep removes what calls that were cut off left behind: volumes made but
+	// never handed out, access that nobody was granted.
+	Sweep(ctx context.Context) error
+}
+
+// Owner says whose a volume is; it is kept with the volume on the array.
+type Owner struct {
+	Cluster      string // the Kubernetes cluster, as the driver's flag names it
+	PVC          string // namespace/name; may be empty
+	PV           string // may be empty
+	StorageClass string // may be empty
+}
+
+// CreateRequest describes the volume wanted.
+type CreateRequest struct {
+	Name       string // the caller's name: the idempotency key, 1 to 128 bytes
+	SizeBytes  int64  // at least
+	LimitBytes int64  // at most; 0 = no limit
+	QoS        QoS
+	Account    string // tenant account on the array; "" = the configured one
+	Owner      Owner
+	Note       string // the caller's own, kept with the volume; at most NoteLength bytes
+}
+
+// NoteLength bounds a volume's note, bytes.
+const NoteLength = 200
+
+// QoS is either a named policy of the array or values; the zero value is the
+// array's default.
+type QoS struct {
+	Policy string
+	Values qos.Values // members that are 0 take the array's default
+}
+
+// Change is what Modify changes; nil and zero members stay as they are.
+type Change struct {
+	SizeBytes  int64 // grow to at least; smaller than the present size is no change
+	LimitBytes int64 // at most; 0 = no limit
+	QoS        *QoS
+	Note       *string
+}
+
+// Volume is one LUN.
+type Volume struct {
+	Handle    Handle
+	Name      string // the caller's name
+	SizeBytes int64
+	QoS       qos.Values // in force
+	Policy    string     // the policy the QoS comes from, "" for values
+	NAA       string     // 32 lower-case hex digits, SPC-4 §7.8.6.6.5
+	Owner     Owner
+	Note      string // the caller's own, as it was given
+	Blank     bool   // made empty by this driver: may be formatted
+	Nodes     []Node // who holds a grant
+}
+
+// Node is an initiator: its IQN in lower case, and a tag that tells two nodes
+// with the same IQN apart.
+type Node struct {
+	IQN string
+	Tag string
+}
+
+// Mode is how a node may use a volume.
+type Mode struct {
+	Shared   bool // others may hold it too
+	ReadOnly bool // the node is told not to write; Element has no such grant of its own
+}
+
+// Grant is what a node needs to reach a volume.
+type Grant struct {
+	IQN       string   // the target's
+	Portals   []string // host:port
+	LUN       int
+	NAA       string
+	SizeBytes int64
+	Epoch     int64 // counts the grants of this volume
+	ReadOnly  bool
+	Blank     bool // may be formatted
+}
+
+// Identity names an array: UniqueID is fixed for its life.
+type Identity struct {
+	UniqueID string
+	Name     string
+}
+
+// Limits are the array's own bounds.
+type Limits struct {
+	MinSizeBytes, MaxSizeBytes int64
+	SizeStep                   int64 // sizes are multiples of it, bytes
+	QoS                        qos.Limits
+	NameLength                 int // of the caller's name
+}
+
+// Capacity is what an array may still promise.
+type Capacity struct {
+	AvailableBytes int64 // thin: what may still be provisioned
+	MaxIOPS        int64 // what the array says it can do
+}
