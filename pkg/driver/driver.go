@@ -1,0 +1,95 @@
+// Package driver serves CSI over gRPC: it decodes a request, calls one flow and
+// encodes the answer. CSI codes live only here.
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/container-storage-interface/spec/lib/go/csi"
+	"github.com/kubernetes-csi/csi-lib-utils/protosanitizer"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"k8s.io/klog/v2"
+)
+
+// Name is the driver's name in Kubernetes.
+const Name = "san-csi.io"
+
+// Options are what a driver serves: at least one of Controller and Node.
+type Options struct {
+	Version    string
+	Controller *Controller
+	Node       *Node
+}
+
+// Driver is one CSI endpoint.
+type Driver struct {
+	server *grpc.Server
+}
+
+// New is a driver that serves what the options name.
+func New(o Options) (*Driver, error) {
+	if o.Controller == nil && o.Node == nil {
+		return nil, errors.New("a driver without controller and node serves nothing")
+	}
+	s := grpc.NewServer(grpc.UnaryInterceptor(intercept))
+	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil})
+	if o.Controller != nil {
+		csi.RegisterControllerServer(s, o.Controller)
+	}
+	if o.Node != nil {
+		csi.RegisterNodeServer(s, o.Node)
+	}
+	return &Driver{server: s}, nil
+}
+
+// Serve answers on the listener until the context ends; calls in flight are
+// finished first.
+func (d *Driver) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, d.server.GracefulStop)
+	defer stop()
+	if err := d.server.Serve(l); err != nil {
+		return fmt.Errorf("serve CSI on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Listen opens the unix socket of a CSI endpoint, in place of one that a killed
+// process left behind.
+func Listen(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("CSI endpoint: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("CSI endpoint: %w", err)
+	}
+	return l, nil
+}
+
+// intercept logs each call without its secrets, gives errors their codes and
+// keeps a panic of one call from ending all others.
+func intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+	log := klog.FromContext(ctx).WithValues("method", info.FullMethod)
+	ctx = klog.NewContext(ctx, log)
+	start := time.Now()
+	log.V(4).Info("call", "request", protosanitizer.StripSecrets(req))
+	defer func() {
+		if r := recover(); r != nil {
+			log.Error(nil, "panic", "recovered", r)
+			err = status.Errorf(codes.Internal, "%s: internal fault", info.FullMethod)
+		}
+		if err = toStatus(err); err != nil {
+			log.Error(err, "call failed", "code", status.Code(err), "took", time.Since(start))
+			return
+		}
+		log.V(4).Info("call done", "response", protosanitizer.StripSecrets(resp), "took", time.Since(start))
+	}()
+	return next(ctx, req)
+}

@@ -1,0 +1,100 @@
+package driver
+
+import (
+	"context"
+
+	"github.com/container-storage-interface/spec/lib/go/csi"
+
+	"github.com/san-csi/san-csi/pkg/stage"
+)
+
+// NodePublishVolume shows the staged volume at the workload's path (CSI spec,
+// NodePublishVolume).
+func (n *Node) NodePublishVolume(ctx context.Context, req *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
+	if err := required(field{"volume_id", req.GetVolumeId()}, field{"target_path", req.GetTargetPath()},
+		field{"staging_target_path", req.GetStagingTargetPath()}); err != nil {
+		return nil, err
+	}
+	c := req.GetVolumeCapability()
+	if err := checkCapability(c); err != nil {
+		return nil, err
+	}
+	leave, err := n.busy.enter(req.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	m := c.GetAccessMode().GetMode()
+	if err := n.o.Stager.Publish(ctx, stage.PublishRequest{
+		VolumeID:     req.GetVolumeId(),
+		StagingPath:  req.GetStagingTargetPath(),
+		TargetPath:   req.GetTargetPath(),
+		Block:        c.GetBlock() != nil,
+		ReadOnly:     req.GetReadonly() || readOnly(m),
+		MountFlags:   c.GetMount().GetMountFlags(),
+		SingleWriter: m == csi.VolumeCapability_AccessMode_SINGLE_NODE_SINGLE_WRITER,
+	}); err != nil {
+		return nil, err
+	}
+	return &csi.NodePublishVolumeResponse{}, nil
+}
+
+// NodeUnpublishVolume takes the volume from the workload's path (CSI spec,
+// NodeUnpublishVolume).
+func (n *Node) NodeUnpublishVolume(ctx context.Context, req *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
+	if err := required(field{"volume_id", req.GetVolumeId()}, field{"target_path", req.GetTargetPath()}); err != nil {
+		return nil, err
+	}
+	leave, err := n.busy.enter(req.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := n.o.Stager.Unpublish(ctx, req.GetVolumeId(), req.GetTargetPath()); err != nil {
+		return nil, err
+	}
+	return &csi.NodeUnpublishVolumeResponse{}, nil
+}
+
+// NodeExpandVolume lets the node see the new size (CSI spec, NodeExpandVolume).
+func (n *Node) NodeExpandVolume(ctx context.Context, req *csi.NodeExpandVolumeRequest) (*csi.NodeExpandVolumeResponse, error) {
+	if err := required(field{"volume_id", req.GetVolumeId()}, field{"volume_path", req.GetVolumePath()}); err != nil {
+		return nil, err
+	}
+	leave, err := n.busy.enter(req.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	size, err := n.o.Stager.Expand(ctx, stage.ExpandRequest{
+		VolumeID:      req.GetVolumeId(),
+		VolumePath:    req.GetVolumePath(),
+		RequiredBytes: req.GetCapacityRange().GetRequiredBytes(),
+		Block:         req.GetVolumeCapability().GetBlock() != nil,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &csi.NodeExpandVolumeResponse{CapacityBytes: size}, nil
+}
+
+// NodeGetVolumeStats tells how full the volume is (CSI spec,
+// NodeGetVolumeStats).
+func (n *Node) NodeGetVolumeStats(ctx context.Context, req *csi.NodeGetVolumeStatsRequest) (*csi.NodeGetVolumeStatsResponse, error) {
+	if err := required(field{"volume_id", req.GetVolumeId()}, field{"volume_path", req.GetVolumePath()}); err != nil {
+		return nil, err
+	}
+	s, err := n.o.Stager.Stats(ctx, req.GetVolumeId(), req.GetVolumePath())
+	if err != nil {
+		return nil, err
+	}
+	usage := []*csi.VolumeUsage{{
+		Unit: csi.VolumeUsage_BYTES, Total: s.TotalBytes, Available: s.AvailableBytes, Used: s.UsedBytes,
+	}}
+	if !s.Block {
+		usage = append(usage, &csi.VolumeUsage{
+			Unit: csi.VolumeUsage_INODES, Total: s.TotalInodes, Available: s.AvailableInodes, Used: s.UsedInodes,
+		})
+	}
+	return &csi.NodeGetVolumeStatsResponse{Usage: usage}, nil
+}

@@ -1,0 +1,61 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/san-csi/san-csi/pkg/san"
+)
+
+// Grant lets the node reach the volume.
+func (f *Flows) Grant(ctx context.Context, id, nodeID string, m san.Mode) (*san.Grant, error) {
+	a, h, err := f.resolve(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	n, err := san.ParseNode(nodeID)
+	if err != nil {
+		return nil, err
+	}
+	return a.Grant(ctx, h, n, m)
+}
+
+// Revoke takes the volume from the node; "" = from every node. When it returns
+// nil, what was taken can no longer be written from there. A volume or a node
+// that is not known holds nothing: success.
+func (f *Flows) Revoke(ctx context.Context, id, nodeID string) error {
+	a, h, err := f.resolve(ctx, id)
+	if err != nil {
+		return gone(err)
+	}
+	var n san.Node
+	if nodeID != "" {
+		if n, err = san.ParseNode(nodeID); errors.Is(err, san.ErrNotFound) {
+			return nil
+		}
+	}
+	return a.Revoke(ctx, h, n)
+}
+
+// Sweep tidies every array at once and then at each interval until the context
+// ends: calls that were cut off leave volumes that nobody was handed and access
+// that nobody was granted.
+func (f *Flows) Sweep(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		for _, m := range f.fleet.Members() {
+			if err := m.Array.Sweep(ctx); err != nil && ctx.Err() == nil {
+				klog.FromContext(ctx).Error(err, "sweep is not complete, the next one goes on", "array", m.Name)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package provision
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/san-csi/san-csi/pkg/placement"
+	"github.com/san-csi/san-csi/pkg/qos"
+	"github.com/san-csi/san-csi/pkg/san"
+)
+
+// memory is an array that keeps volumes in memory: enough to see what the flows
+// ask for. How a real one behaves is santest's business.
+type memory struct {
+	id      string
+	free    int64
+	down    error
+	volumes []*san.Volume
+	deleted map[san.Handle]bool // handle -> kept
+}
+
+func newMemory(id string) *memory {
+	return &memory{id: id, free: 1 << 40, deleted: map[san.Handle]bool{}}
+}
+
+func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, error) {
+	if m.down != nil {
+		return nil, m.down
+	}
+	v := &san.Volume{
+		Handle: san.Handle{Array: m.id, Volume: int64(len(m.volumes) + 1), UUID: "0a1b2c3d"},
+		Name:   r.Name, SizeBytes: r.SizeBytes, QoS: r.QoS.Values, Policy: r.QoS.Policy, Owner: r.Owner, Note: r.Note,
+	}
+	m.volumes = append(m.volumes, v)
+	return v, nil
+}
+
+func (m *memory) Find(_ context.Context, name, _ string) (*san.Volume, error) {
+	for _, v := range m.volumes {
+		if v.Name == name {
+			return v, m.down
+		}
+	}
+	if m.down != nil {
+		return nil, m.down
+	}
+	return nil, fmt.Errorf("volume %q: %w", name, san.ErrNotFound)
+}
+
+func (m *memory) Get(_ context.Context, h san.Handle) (*san.Volume, error) {
+	for _, v := range m.volumes {
+		if v.Handle == h {
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("volume %s: %w", h, san.ErrNotFound)
+}
+
+func (m *memory) Delete(_ context.Context, h san.Handle, keep bool) error {
+	m.deleted[h] = keep
+	return nil
+}
+
+func (m *memory) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Volume, error) {
+	v, err := m.Get(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	v.SizeBytes = max(v.SizeBytes, c.SizeBytes)
+	if c.QoS != nil {
+		v.Policy = c.QoS.Policy
+		n := c.QoS.Values
+		v.QoS = qos.Values{Min: cmp.Or(n.Min, v.QoS.Min), Max: cmp.Or(n.Max, v.QoS.Max), Burst: cmp.Or(n.Burst, v.QoS.Burst)}
+	}
+	if c.Note != nil {
+		v.Note = *c.Note
+	}
+	return v, nil
+}
+
+func (m *memory) List(_ context.Context, start string, limit int) ([]san.Volume, string, error) {
+	from, _ := strconv.Atoi(start)
+	var page []san.Volume
+	for i := from; i < len(m.volumes); i++ {
+		if len(page) == limit {
+			return page, strconv.Itoa(i), nil
+		}
+		page = append(page, *m.volumes[i])
+	}
+	return page, "", nil
+}
+
+func (m *memory) Grant(_ context.Context, h san.Handle, _ san.Node, mode san.Mode) (*san.Grant, error) {
+	return &san.Grant{IQN: h.String(), ReadOnly: mode.ReadOnly, Epoch: 1}, nil
+}
+
+func (m *memory) Revoke(context.Context, san.Handle, san.Node) error { return m.down }
+
+func (m *memory) Identity(context.Context) (san.Identity, error) {
+	return san.Identity{UniqueID: m.id}, m.down
+}
+
+func (m *memory) Limits(context.Context) (san.Limits, error) {
+	return san.Limits{
+		MinSizeBytes: 1_000_000_000, MaxSizeBytes: 1 << 44, SizeStep: 1 << 20,
+		QoS: qos.Limits{Min: qos.Range{Low: 50, High: 15000}, Max: qos.Range{Low: 100, High: 200000}, Burst: qos.Range{Low: 100, High: 200000}},
+	}, m.down
+}
+
+func (m *memory) Capacity(context.Context) (san.Capacity, error) {
+	return san.Capacity{AvailableBytes: m.free}, m.down
+}
+
+func (m *memory) Sweep(context.Context) error { return m.down }
+
+// flows are flows on the arrays "a", "b", ... with the labels site=<name>.
+func flows(t *testing.T, arrays ...*memory) *Flows {
+	t.Helper()
+	var members []placement.Member
+	for i, a := range arrays {
+		name := string(rune('a' + i))
+		members = append(members, placement.Member{Name: name, Labels: map[string]string{"site": name}, Array: a})
+	}
+	return New(placement.NewFleet(members), "cluster-1")
+}
