@@ -1,0 +1,87 @@
+package filesystem
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// blkid(8): nothing was found, or the device could not be read.
+const blkidNothing = 2
+
+// blkid(8): more than one signature was found.
+const blkidSeveral = 8
+
+// Content is what a device holds.
+type Content struct {
+	Device string
+	Type   string // the filesystem or other user as blkid names it; "" where it knows none
+	Zero   bool   // all the places of known signatures read as zeroes
+}
+
+// Inspect reads the device directly before it asks blkid, whose exit code does
+// not tell a device without a signature from one that cannot be read. A failed
+// read is ErrUnreadable; a device that is held by somebody is ErrBusy.
+func (f *Filesystem) Inspect(ctx context.Context, path string) (Content, error) {
+	var zero bool
+	err := withDevice(ctx, path, unix.O_RDONLY, func(d *device) (err error) {
+		zero, err = allZero(d)
+		return err
+	})
+	if err != nil {
+		return Content{}, fmt.Errorf("inspect: %w", err)
+	}
+	kind, err := f.signature(ctx, path)
+	if err != nil {
+		return Content{}, fmt.Errorf("inspect: %w", err)
+	}
+	return Content{Device: path, Type: kind, Zero: zero}, nil
+}
+
+// allZero reads every place, also after one that is not zero: an unreadable
+// device must show here and nowhere later.
+func allZero(d *device) (bool, error) {
+	all := true
+	for _, p := range places(d.size) {
+		zero, err := d.zero(p)
+		if err != nil {
+			return false, err
+		}
+		all = all && zero
+	}
+	return all, nil
+}
+
+// signature asks blkid's low-level probe, past its cache.
+func (f *Filesystem) signature(ctx context.Context, path string) (string, error) {
+	output, err := f.run(ctx, "blkid", "-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", path)
+	switch {
+	case err == nil:
+		return parseSignature(output)
+	case exitCode(err) == blkidNothing:
+		return "", nil
+	case exitCode(err) == blkidSeveral:
+		return "several signatures", nil
+	}
+	return "", fmt.Errorf("probe of %s: %w", path, err)
+}
+
+func parseSignature(output []byte) (string, error) {
+	values := map[string]string{}
+	for lines := bufio.NewScanner(bytes.NewReader(output)); lines.Scan(); {
+		if key, value, ok := strings.Cut(lines.Text(), "="); ok {
+			values[key] = value
+		}
+	}
+	if values["TYPE"] != "" {
+		return values["TYPE"], nil
+	}
+	if values["PTTYPE"] != "" {
+		return "partition table " + values["PTTYPE"], nil
+	}
+	return "", fmt.Errorf("blkid answered neither TYPE nor PTTYPE: %q", excerpt(output))
+}

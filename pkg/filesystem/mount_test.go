@@ -1,0 +1,182 @@
+package filesystem
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestListSeesTheDeviceBeneath(t *testing.T) {
+	_, f := newNode(t,
+		line("0:21", "/", "/proc", "rw,nosuid", "proc", "proc", "rw"),
+		line("8:16", "/", `/with\040space`, "rw,noatime", "ext4", "/dev/sdb", "rw"),
+		line("0:44", "/", "/btrfs", "rw", "btrfs", "/dev/sdb", "rw,subvol=/"),
+		line("0:44", "/", "/stale", "rw", "btrfs", "/dev/sdz", "rw"),
+		line("0:6", "/sdb", "/pods/sdb", "ro", "devtmpfs", "udev", "rw"),
+		line("8:16", "/", "/failed", "rw", "ext4", "/dev/sdb", "ro,errors"),
+	)
+	all, err := f.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Mount{
+		{Path: "/proc", Type: "proc", Root: "/"},
+		{Path: "/with space", Device: "8:16", Type: "ext4", Root: "/"},
+		{Path: "/btrfs", Device: "8:16", Type: "btrfs", Root: "/"},
+		{Path: "/stale", Type: "btrfs", Root: "/"},
+		{Path: "/pods/sdb", Device: "8:16", Type: "devtmpfs", Root: "/sdb", ReadOnly: true},
+		{Path: "/failed", Device: "8:16", Type: "ext4", Root: "/", ReadOnly: true},
+	}
+	if !slices.EqualFunc(all, want, func(a, b Mount) bool {
+		return a.Path == b.Path && a.Device == b.Device && a.Type == b.Type && a.Root == b.Root && a.ReadOnly == b.ReadOnly
+	}) {
+		t.Errorf("got %+v\nwant %+v", all, want)
+	}
+}
+
+// The host's root may be seen at a second place: its mounts are not others.
+func TestListTellsHostPaths(t *testing.T) {
+	_, f := newNode(t,
+		line("8:1", "/", "/host", "rw", "ext4", "/dev/sda1", "rw"),
+		line("8:16", "/", "/host/kubelet/m", "rw", "ext4", "/dev/sdb", "rw"),
+		line("8:16", "/", "/hostile/m", "rw", "ext4", "/dev/sdb", "rw"),
+	)
+	f.hostRoot = "/host"
+	all, err := f.List(t.Context())
+	if err != nil || len(all) != 3 || all[0].Path != "/host" || all[1].Path != "/kubelet/m" || all[2].Path != "/hostile/m" {
+		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
+func TestMountCommands(t *testing.T) {
+	n, f := newNode(t)
+	path := filepath.Join(t.TempDir(), "new", "m")
+	if err := f.Mount(t.Context(), MountRequest{Device: "/dev/sdb", Path: path, FSType: XFS, Flags: []string{"noatime"}, ReadOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"mount -t xfs -o noatime,ro /dev/sdb " + path}; !slices.Equal(n.ran, want) {
+		t.Errorf("ran %v, want %v", n.ran, want)
+	}
+}
+
+func TestBindKeepsAndAddsOptions(t *testing.T) {
+	source, target := t.TempDir(), filepath.Join(t.TempDir(), "target")
+	bind := "mount -o bind " + source + " " + target
+	cases := []struct {
+		name     string
+		flags    []string
+		readOnly bool
+		want     []string
+	}{
+		{"plain", nil, false, []string{bind}},
+		{"read-only", nil, true, []string{bind, "mount -o bind,remount,nosuid,relatime,ro " + source + " " + target}},
+		{"flags of the filesystem", []string{"discard", "nosuid"}, false, []string{bind}},
+		{"flags of the mount", []string{"discard", "noexec"}, false, []string{bind, "mount -o bind,remount,nosuid,relatime,noexec " + source + " " + target}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			n, f := newNode(t, line("8:16", "/", source, "rw,nosuid,relatime", "ext4", "/dev/sdb", "rw"))
+			if err := f.BindDirectory(t.Context(), source, target, c.flags, c.readOnly); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(n.ran, c.want) {
+				t.Errorf("ran %v, want %v", n.ran, c.want)
+			}
+		})
+	}
+}
+
+func TestBindDeviceMakesItsFile(t *testing.T) {
+	n, f := newNode(t)
+	target := filepath.Join(t.TempDir(), "pod", "device")
+	for range 2 {
+		if err := f.BindDevice(t.Context(), "/dev/sdb", target, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(target); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("target %v, %v", info, err)
+	}
+	if len(n.ran) != 2 || n.ran[0] != "mount -o bind /dev/sdb "+target {
+		t.Errorf("ran %v", n.ran)
+	}
+}
+
+// A path of the caller's may go through links; the mount table's does not.
+func TestUnmountEveryLayer(t *testing.T) {
+	base := t.TempDir()
+	if err := os.Symlink(base, filepath.Join(base, "link")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(base, "m")
+	layer := line("8:16", "/", path, "rw", "ext4", "/dev/sdb", "rw")
+	n, f := newNode(t, layer, line("8:32", "/", path+"2", "rw", "ext4", "/dev/sdc", "rw"), layer)
+	if err := f.Unmount(t.Context(), filepath.Join(base, "link", "m")); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"umount " + path, "umount " + path}; !slices.Equal(n.ran, want) || len(n.mounts) != 1 {
+		t.Errorf("ran %v, left %v", n.ran, n.mounts)
+	}
+	for _, absent := range []string{path, filepath.Join(base, "no", "such")} {
+		if err := f.Unmount(t.Context(), absent); err != nil {
+			t.Errorf("%s: %v, want success", absent, err)
+		}
+	}
+}
+
+func TestUnmountFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	n, f := newNode(t, line("8:16", "/", path, "rw", "ext4", "/dev/sdb", "rw"))
+	n.answer["umount"] = answer{exit: 32, output: "target is busy"}
+	if err := f.Unmount(t.Context(), path); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "target is busy") {
+		t.Errorf("got %v, want ErrBusy with what umount said", err)
+	}
+}
+
+// A umount that hangs holds no caller past its context, and a second caller
+// waits for the same child instead of starting another.
+func TestHungUnmount(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	n, f := newNode(t, line("8:16", "/", path, "rw", "ext4", "/dev/sdb", "rw"))
+	hang := make(chan struct{})
+	n.answer["umount"] = answer{hang: hang}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		if err := f.Unmount(ctx, path); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want context.Canceled", err)
+		}
+	}
+	close(hang)
+	if err := f.Unmount(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if ran := n.commands(); len(ran) != 1 {
+		t.Errorf("ran %v, want one umount", ran)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	_, mounted := newNode(t, line("8:16", "/", path, "rw", "ext4", "/dev/sdb", "rw"))
+	if err := mounted.Remove(t.Context(), path); !errors.Is(err, ErrBusy) {
+		t.Errorf("a mount: %v, want ErrBusy", err)
+	}
+	_, f := newNode(t)
+	if err := f.Remove(t.Context(), path); err != nil {
+		t.Errorf("absent: %v", err)
+	}
+	if err := os.MkdirAll(filepath.Join(path, "data"), directoryMode); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Remove(t.Context(), path); err == nil {
+		t.Error("a directory that holds something was removed")
+	}
+	if err := f.Remove(t.Context(), filepath.Join(path, "data")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,166 @@
+package initiator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	utilexec "k8s.io/utils/exec"
+)
+
+// Exit codes of iscsiadm(8).
+const (
+	exitDatabase       = 6
+	exitSessionExists  = 15
+	exitNoTarget       = 19
+	exitNoObjects      = 21
+	exitAuthentication = 24
+)
+
+// meanings are what exit codes are to the caller; all others are ErrUnavailable.
+var meanings = map[int]error{
+	exitDatabase:       ErrDatabase,
+	exitNoTarget:       ErrNotFound,
+	exitAuthentication: ErrDenied,
+}
+
+const (
+	// A dead portal costs loginTimeout times loginAttempts, and no more of the
+	// caller's deadline.
+	loginTimeout  = 10 * time.Second
+	loginAttempts = 2
+	noopInterval  = 5 * time.Second // a session whose portal is gone is known after two
+	maxOutput     = 1024            // bytes of a command's output in an error
+)
+
+// admin runs iscsiadm.
+type admin struct {
+	exec        utilexec.Interface
+	root        string
+	replacement time.Duration
+	// records is held over changes of the node records: iscsiadm's own lock
+	// file gives up after a while, and then fails with exit code 6.
+	records *semaphore.Weighted
+}
+
+// exitError is what iscsiadm ended with.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// prepare writes the node record of one portal of one target: nothing in it
+// makes iscsid log in by itself or the kernel scan by itself.
+func (a *admin) prepare(ctx context.Context, iqn, portal string) error {
+	if err := a.records.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("node record %s: wait for the other writers: %w", iqn, err)
+	}
+	defer a.records.Release(1)
+	err := a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "-o", "new")
+	if err != nil && code(err) != exitSessionExists {
+		return fmt.Errorf("new node record %s at %s: %w", iqn, portal, err)
+	}
+	arguments := []string{"-m", "node", "-T", iqn, "-p", portal, "-o", "update"}
+	for _, s := range a.settings() {
+		arguments = append(arguments, "-n", s.name, "-v", s.value)
+	}
+	if err := a.run(ctx, arguments...); err != nil {
+		return fmt.Errorf("node record %s at %s: %w", iqn, portal, err)
+	}
+	return nil
+}
+
+type setting struct{ name, value string }
+
+func (a *admin) settings() []setting {
+	seconds := func(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
+	return []setting{
+		{"node.startup", "manual"},
+		{"node.conn[0].startup", "manual"},
+		{"node.session.scan", "manual"},
+		{"node.session.timeo.replacement_timeout", seconds(a.replacement)},
+		{"node.session.initial_login_retry_max", strconv.Itoa(loginAttempts)},
+		{"node.conn[0].timeo.login_timeout", seconds(loginTimeout)},
+		{"node.conn[0].timeo.noop_out_interval", seconds(noopInterval)},
+		{"node.conn[0].timeo.noop_out_timeout", seconds(noopInterval)},
+	}
+}
+
+// login starts the session; one that is there already is success, to be seen
+// in sysfs by the caller.
+func (a *admin) login(ctx context.Context, iqn, portal string) error {
+	err := a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "--login")
+	if err != nil && code(err) != exitSessionExists {
+		return fmt.Errorf("login to %s at %s: %w", iqn, portal, err)
+	}
+	return nil
+}
+
+// logout ends one session by its number.
+func (a *admin) logout(ctx context.Context, sid string) error {
+	if err := a.run(ctx, "-m", "session", "-r", sid, "--logout"); err != nil {
+		return fmt.Errorf("logout of session %s: %w", sid, err)
+	}
+	return nil
+}
+
+// forget deletes the node records of the target; none is success.
+func (a *admin) forget(ctx context.Context, iqn string) error {
+	if err := a.records.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("delete node record %s: wait for the other writers: %w", iqn, err)
+	}
+	defer a.records.Release(1)
+	err := a.run(ctx, "-m", "node", "-T", iqn, "-o", "delete")
+	if err != nil && code(err) != exitNoObjects {
+		return fmt.Errorf("delete node record %s: %w", iqn, err)
+	}
+	return nil
+}
+
+// run runs iscsiadm no longer than ctx. A hung one is killed then, and one
+// that cannot be killed is left behind.
+func (a *admin) run(ctx context.Context, arguments ...string) error {
+	name := "iscsiadm"
+	if a.root != "" {
+		name, arguments = "chroot", append([]string{a.root, "iscsiadm"}, arguments...)
+	}
+	var output []byte
+	err := bounded(ctx, func() (err error) {
+		output, err = a.exec.CommandContext(ctx, name, arguments...).CombinedOutput()
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("iscsiadm: %w: %w", ErrUnavailable, ctx.Err())
+	}
+	exit, ok := errors.AsType[utilexec.ExitError](err)
+	if !ok || !exit.Exited() {
+		return fmt.Errorf("iscsiadm: %w: %w", ErrUnavailable, err)
+	}
+	meaning := meanings[exit.ExitStatus()]
+	if meaning == nil {
+		meaning = ErrUnavailable
+	}
+	output = bytes.TrimSpace(output)
+	return &exitError{
+		code: exit.ExitStatus(),
+		err:  fmt.Errorf("iscsiadm: exit code %d: %w: %s", exit.ExitStatus(), meaning, output[:min(len(output), maxOutput)]),
+	}
+}
+
+// code is iscsiadm's exit code, -1 where it has none.
+func code(err error) int {
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		return exit.code
+	}
+	return -1
+}

@@ -1,0 +1,133 @@
+package initiator
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"k8s.io/klog/v2"
+)
+
+// Detach flushes and deletes the target's device, logs out and deletes the
+// target's node record. It may be repeated and goes on from whatever is left:
+// device, session and record may each be gone. A device of another identity,
+// or one that something of the node's still holds, stops it before any change.
+func (i *Initiator) Detach(ctx context.Context, iqn, naa string) error {
+	if err := (Target{IQN: iqn, NAA: naa}).validate(); err != nil {
+		return err
+	}
+	listening, stop := context.WithCancel(ctx)
+	defer stop()
+	events := i.listen(listening)
+	if err := i.detach(ctx, events, iqn, naa); err != nil {
+		return fmt.Errorf("detach %s: %w", iqn, err)
+	}
+	klog.FromContext(ctx).Info("Detached", "target", iqn, "naa", naa)
+	return nil
+}
+
+func (i *Initiator) detach(ctx context.Context, events <-chan struct{}, iqn, naa string) error {
+	all, err := i.sessions(iqn)
+	if err != nil {
+		return err
+	}
+	dirs, err := lunsOf(all)
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := verify(dir, naa); err != nil && exists(dir) {
+			return err
+		}
+	}
+	for _, dir := range dirs {
+		if err := i.drop(ctx, events, dir); err != nil {
+			return err
+		}
+	}
+	if err := i.end(ctx, events, iqn, all); err != nil {
+		return err
+	}
+	return i.admin.forget(ctx, iqn)
+}
+
+func lunsOf(all []session) ([]string, error) {
+	var dirs []string
+	for _, s := range all {
+		luns, err := s.luns()
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, luns...)
+	}
+	return dirs, nil
+}
+
+// drop flushes one scsi device, deletes it and waits until it is gone.
+func (i *Initiator) drop(ctx context.Context, events <-chan struct{}, lunDir string) error {
+	if d, err := i.blockDevice(lunDir); err == nil {
+		if err := holders(lunDir, d.Name); err != nil {
+			return err
+		}
+		if err := i.flush(ctx, d); err != nil {
+			return err
+		}
+	}
+	if err := i.write(ctx, filepath.Join(lunDir, "delete"), "1"); err != nil && !gone(err) {
+		return fmt.Errorf("delete %s: %w: %w", filepath.Base(lunDir), ErrUnavailable, err)
+	}
+	return i.await(ctx, events, "removal of "+filepath.Base(lunDir), func() (bool, error) {
+		return !exists(lunDir), nil
+	})
+}
+
+// flush writes back what the page cache has. What the device will not take is
+// lost with or without us (its users were told by their own fsync), and must
+// not keep a mapping alive for ever; a device that hangs may still take it.
+func (i *Initiator) flush(ctx context.Context, d Device) error {
+	if !i.nodeOf(d) {
+		return nil
+	}
+	err := i.disk.Flush(ctx, d.Path)
+	if ctx.Err() != nil {
+		return fmt.Errorf("flush %s: %w: %w", d.Path, ErrUnavailable, ctx.Err())
+	}
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Device did not take its last writes", "device", d.Path)
+	}
+	return nil
+}
+
+// end logs out the sessions and waits until the target has none.
+func (i *Initiator) end(ctx context.Context, events <-chan struct{}, iqn string, all []session) error {
+	for _, s := range all {
+		// A session that ended meanwhile is refused with one of several codes.
+		err := i.admin.logout(ctx, s.sid)
+		if err != nil && exists(i.sysPath("class", "iscsi_session", "session"+s.sid)) {
+			return err
+		}
+	}
+	return i.await(ctx, events, "end of the sessions of "+iqn, func() (bool, error) {
+		left, err := i.sessions(iqn)
+		return err == nil && len(left) == 0, err
+	})
+}
+
+// Sever fails every I/O to the target's devices from now on, so that nothing
+// that this node still holds of them in memory can reach the array.
+func (i *Initiator) Sever(ctx context.Context, iqn string) error {
+	all, err := i.sessions(iqn)
+	if err != nil {
+		return fmt.Errorf("sever %s: %w", iqn, err)
+	}
+	dirs, err := lunsOf(all)
+	if err != nil {
+		return fmt.Errorf("sever %s: %w", iqn, err)
+	}
+	for _, dir := range dirs {
+		if err := i.write(ctx, filepath.Join(dir, "state"), "offline"); err != nil && !gone(err) {
+			return fmt.Errorf("sever %s: %s: %w: %w", iqn, filepath.Base(dir), ErrUnavailable, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package initiator
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Device identification, SPC-4 §7.8.6: a page of designators.
+const (
+	pageDeviceIdentification = 0x83
+	pageHeader               = 4
+	designatorHeader         = 4
+	associationMask          = 0x30 // 0 = the logical unit
+	typeMask                 = 0x0f
+	typeNAA                  = 3
+)
+
+// identities are the NAA names that a scsi device gives itself: those of VPD
+// page 0x83 and, where it is one, the kernel's own choice of them in wwid.
+func identities(lunDir string) ([]string, error) {
+	page, err := os.ReadFile(filepath.Join(lunDir, "vpd_pg83"))
+	if gone(err) && exists(lunDir) {
+		return nil, fmt.Errorf("%s has no vpd page 0x83: %w", filepath.Base(lunDir), ErrIdentity)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vpd page 0x83 of %s: %w", filepath.Base(lunDir), err)
+	}
+	names, err := parseDesignators(page)
+	if err != nil {
+		return nil, fmt.Errorf("vpd page 0x83 of %s: %w", filepath.Base(lunDir), err)
+	}
+	wwid, err := attribute(lunDir, "wwid")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("wwid of %s: %w", filepath.Base(lunDir), err)
+	}
+	if name, ok := strings.CutPrefix(strings.ToLower(wwid), "naa."); ok {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// parseDesignators gives the NAA designators of the logical unit in lower-case hex.
+func parseDesignators(page []byte) ([]string, error) {
+	if len(page) < pageHeader || page[1] != pageDeviceIdentification {
+		return nil, fmt.Errorf("%d bytes, not a device identification page: %w", len(page), ErrIdentity)
+	}
+	length := int(binary.BigEndian.Uint16(page[2:]))
+	if length > len(page)-pageHeader {
+		return nil, fmt.Errorf("%d bytes, cut short of %d: %w", len(page), length+pageHeader, ErrIdentity)
+	}
+	var names []string
+	for rest := page[pageHeader : pageHeader+length]; len(rest) > 0; {
+		if len(rest) < designatorHeader || len(rest) < designatorHeader+int(rest[3]) {
+			return nil, fmt.Errorf("designator cut short: %w", ErrIdentity)
+		}
+		end := designatorHeader + int(rest[3])
+		if rest[1]&typeMask == typeNAA && rest[1]&associationMask == 0 {
+			names = append(names, hex.EncodeToString(rest[designatorHeader:end]))
+		}
+		rest = rest[end:]
+	}
+	return names, nil
+}
+
+// verify is the first half of the identity gate: every NAA name that the scsi
+// device has is the one expected, and it has one.
+func verify(lunDir, naa string) error {
+	names, err := identities(lunDir)
+	if err != nil {
+		return err
+	}
+	if len(names) == 1 && names[0] == naa {
+		return nil
+	}
+	return fmt.Errorf("%s shows naa %s, expected %s: %w", filepath.Base(lunDir), strings.Join(names, " and "), naa, ErrIdentity)
+}
+
+// holders refuses where the disk carries a mapping of the node's own: LVM that
+// woke up by itself, say.
+func holders(lunDir, name string) error {
+	entries, err := os.ReadDir(filepath.Join(lunDir, "block", name, "holders"))
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("holders of %s: %w", name, err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is held by %s: %w", name, entries[0].Name(), ErrBusy)
+	}
+	return nil
+}

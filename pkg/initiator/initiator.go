@@ -1,0 +1,137 @@
+// Package initiator is the node's iSCSI: node records, logins, scans, device
+// waits, the identity gate, and the way back. It knows iscsiadm, /sys and
+// uevents, and acts on exactly the target it is asked for. It imports nothing
+// of ours.
+package initiator
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	utilexec "k8s.io/utils/exec"
+)
+
+// The sentinel errors, wrapped with the operation, the target and the numbers.
+var (
+	// ErrInvalid: a target that cannot be.
+	ErrInvalid = errors.New("invalid")
+	// ErrIdentity: the device is not the volume expected. Nothing was read from it or written to it.
+	ErrIdentity = errors.New("device is not the volume expected")
+	// ErrNotFound: no such target there, or nothing attached.
+	ErrNotFound = errors.New("not found")
+	// ErrDenied: the target refuses this initiator, or gives it less than asked for.
+	ErrDenied = errors.New("denied")
+	// ErrBusy: something else on this node holds the device.
+	ErrBusy = errors.New("in use")
+	// ErrDatabase: iscsiadm cannot read or write its node records.
+	ErrDatabase = errors.New("node record database failed")
+	// ErrUnavailable: portal, target, iscsid or device do not answer; retry.
+	ErrUnavailable = errors.New("unavailable")
+)
+
+const (
+	defaultReplacement = 120 * time.Second
+	defaultPoll        = 500 * time.Millisecond
+)
+
+// Options are what an Initiator works with; zero members take the defaults.
+type Options struct {
+	Exec utilexec.Interface // runs iscsiadm; the real one
+	// Root is the directory that iscsiadm is run in by chroot, so that it is the
+	// host's own, the one that iscsid belongs to; "" runs it directly.
+	Root               string
+	Sys                string        // /sys
+	Dev                string        // /dev
+	InitiatorName      string        // the file; /etc/iscsi/initiatorname.iscsi
+	ReplacementTimeout time.Duration // I/O fails after a session was away for so long; 120 s
+	Poll               time.Duration // the safety net beneath uevents; 500 ms
+	// Subscribe starts to listen to uevents and stops when the context ends.
+	Subscribe func(ctx context.Context) (<-chan struct{}, error)
+}
+
+// Target is the LUN to attach and what it must show.
+type Target struct {
+	IQN       string
+	Portals   []string // host:port; tried in this order
+	LUN       int
+	NAA       string // 32 lower-case hex digits
+	SizeBytes int64  // at least
+	ReadOnly  bool   // a write-protected device will do
+}
+
+// Device is a LUN as the kernel has it.
+type Device struct {
+	Name      string // sdb
+	Path      string // /dev/sdb
+	Number    string // major:minor
+	SizeBytes int64
+}
+
+// Initiator attaches and detaches targets.
+type Initiator struct {
+	admin     *admin
+	sys, dev  string
+	nameFile  string
+	poll      time.Duration
+	subscribe func(ctx context.Context) (<-chan struct{}, error)
+	disk      disk
+	write     func(ctx context.Context, path, value string) error // to an attribute of sysfs
+}
+
+// New makes an Initiator.
+func New(o Options) *Initiator {
+	i := &Initiator{
+		admin: &admin{
+			exec:        o.Exec,
+			root:        o.Root,
+			replacement: cmp.Or(o.ReplacementTimeout, defaultReplacement),
+			records:     semaphore.NewWeighted(1),
+		},
+		sys:       cmp.Or(o.Sys, "/sys"),
+		dev:       cmp.Or(o.Dev, "/dev"),
+		nameFile:  cmp.Or(o.InitiatorName, "/etc/iscsi/initiatorname.iscsi"),
+		poll:      cmp.Or(o.Poll, defaultPoll),
+		subscribe: o.Subscribe,
+		disk:      blockDisk{},
+		write:     writeAttribute,
+	}
+	if i.admin.exec == nil {
+		i.admin.exec = utilexec.New()
+	}
+	if i.subscribe == nil {
+		i.subscribe = uevents
+	}
+	return i
+}
+
+// Name is the node's initiator name in lower case, as iscsid reads it.
+func (i *Initiator) Name() (string, error) {
+	file, err := os.Open(i.nameFile)
+	if err != nil {
+		return "", fmt.Errorf("initiator name: %w", err)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		key, value, ok := strings.Cut(lines.Text(), "=")
+		if name := strings.ToLower(strings.TrimSpace(value)); ok && strings.TrimSpace(key) == "InitiatorName" && name != "" {
+			return name, nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return "", fmt.Errorf("initiator name: %w", err)
+	}
+	return "", fmt.Errorf("initiator name: no InitiatorName= in %s: %w", i.nameFile, ErrNotFound)
+}
+
+func (i *Initiator) sysPath(parts ...string) string {
+	return filepath.Join(append([]string{i.sys}, parts...)...)
+}

@@ -1,0 +1,181 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/san-csi/san-csi/pkg/filesystem"
+	"github.com/san-csi/san-csi/pkg/initiator"
+	"k8s.io/klog/v2"
+)
+
+// Stage brings the volume to the staging path: record, attach, identity gate,
+// format gate, check, mount. A block volume is attached and no more. Staged
+// already with the same attributes is success, with others ErrConflict. An
+// epoch older than the staged one is ErrInvalid; for a newer one the old
+// mapping is taken down first, with what it had not yet written.
+func (s *Stager) Stage(ctx context.Context, req StageRequest) error {
+	if err := req.validate(); err != nil {
+		return err
+	}
+	r, err := s.admit(ctx, req)
+	if err != nil {
+		return failed("stage", req.VolumeID, err)
+	}
+	err = failed("stage", req.VolumeID, s.bring(ctx, req, r))
+	if err == nil || undecided(err) {
+		return err
+	}
+	// The caller need not come back after such an answer, not even to unstage.
+	return errors.Join(err, failed("undo the stage of", req.VolumeID, s.undo(ctx, r)))
+}
+
+// admit compares the request with what the node has of the volume, clears what
+// is of another grant, and gives the record of this stage, saved.
+func (s *Stager) admit(ctx context.Context, req StageRequest) (*record, error) {
+	r, err := s.records.load(req.VolumeID)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil && req.Epoch < r.Epoch {
+		return nil, fmt.Errorf("epoch %d is over: this node holds epoch %d: %w", req.Epoch, r.Epoch, ErrInvalid)
+	}
+	if r != nil && req.Epoch == r.Epoch {
+		if what := r.differs(req); what != "" {
+			return nil, fmt.Errorf("staged with %s: %w", what, ErrConflict)
+		}
+		size := max(r.Target.SizeBytes, req.Target.SizeBytes) // it may have grown since the grant
+		r.Target = req.Target
+		r.Target.SizeBytes = size
+		return r, s.records.save(r)
+	}
+	if err := s.clear(ctx, req, r); err != nil {
+		return nil, fmt.Errorf("take down what is left of an older grant: %w", err)
+	}
+	r = newRecord(req)
+	return r, s.records.save(r)
+}
+
+// clear takes down what the node has of the volume from an older grant, or from
+// one that nothing is known of. Its I/O is failed first: what it still has in
+// memory would come back over the data of whoever held the volume since.
+func (s *Stager) clear(ctx context.Context, req StageRequest, old *record) error {
+	known := old != nil
+	if !known {
+		old = newRecord(req)
+	}
+	live, err := s.iscsi.Mapping(ctx, old.Target.IQN)
+	if err != nil {
+		return err
+	}
+	if !known && !live.Live() {
+		return nil
+	}
+	if !known {
+		if err := s.unused(ctx, old, old.StagingPath); err != nil {
+			return err
+		}
+	}
+	if live.Live() {
+		klog.FromContext(ctx).Info("Mapping of an older grant is taken down", "volume", old.VolumeID, "target", old.Target.IQN, "epoch", old.Epoch)
+	}
+	if err := s.iscsi.Sever(ctx, old.Target.IQN); err != nil {
+		return err
+	}
+	for target := range old.Published {
+		if err := s.retract(ctx, target); err != nil {
+			return err
+		}
+	}
+	return s.dismantle(ctx, old, old.StagingPath)
+}
+
+// bring does the work of a stage whose record is saved.
+func (s *Stager) bring(ctx context.Context, req StageRequest, r *record) error {
+	d, err := s.iscsi.Attach(ctx, r.target())
+	if err != nil {
+		return err
+	}
+	if r.Block {
+		return nil
+	}
+	mounted, err := s.settled(ctx, r, d)
+	if err != nil || mounted {
+		return err
+	}
+	if err := s.prepare(ctx, req, r, d); err != nil {
+		return err
+	}
+	return s.mounts.Mount(ctx, filesystem.MountRequest{
+		Device:   d.Path,
+		Path:     r.StagingPath,
+		FSType:   r.FSType,
+		Flags:    r.MountFlags,
+		ReadOnly: r.ReadOnly,
+	})
+}
+
+// settled reports whether the staging path shows this very device as it should
+// be; a mount of anything else there is stale and is taken away.
+func (s *Stager) settled(ctx context.Context, r *record, d initiator.Device) (bool, error) {
+	m, err := s.mountAt(ctx, r.StagingPath)
+	if err != nil || m == nil {
+		return false, err
+	}
+	// A writable mount that turned read-only has seen errors: mount it afresh.
+	if m.Device == d.Number && m.Type == r.FSType && m.ReadOnly == r.readOnly() {
+		return true, nil
+	}
+	if err := s.unused(ctx, r, r.StagingPath); err != nil {
+		return false, err
+	}
+	klog.FromContext(ctx).Info("Stale mount is taken away", "path", r.StagingPath, "device", m.Device, "expected", d.Number)
+	return false, s.mounts.Unmount(ctx, r.StagingPath)
+}
+
+// prepare passes the device through the format gate, formats it if need be, and
+// checks it. That an mkfs begins is on disk before it begins.
+func (s *Stager) prepare(ctx context.Context, req StageRequest, r *record, d initiator.Device) error {
+	content, err := s.disks.Inspect(ctx, d.Path)
+	if err != nil {
+		return err
+	}
+	format, err := content.Admit(filesystem.Claim{
+		FSType:      r.FSType,
+		Blank:       req.Blank,
+		Interrupted: r.Formatting,
+		ReadOnly:    r.ReadOnly,
+	})
+	if err != nil {
+		return err
+	}
+	if format {
+		return s.format(ctx, req, r, d)
+	}
+	if r.ReadOnly {
+		return nil
+	}
+	return s.disks.Check(ctx, d.Path, r.FSType, filesystem.Fsck(req.Fsck))
+}
+
+func (s *Stager) format(ctx context.Context, req StageRequest, r *record, d initiator.Device) error {
+	r.Formatting = true
+	if err := s.records.save(r); err != nil {
+		return err
+	}
+	if err := s.disks.Format(ctx, d.Path, r.FSType, req.MkfsOptions); err != nil {
+		return err
+	}
+	klog.FromContext(ctx).Info("Formatted", "volume", r.VolumeID, "device", d.Path, "naa", r.Target.NAA, "filesystem", r.FSType)
+	r.Formatting = false
+	return s.records.save(r)
+}
+
+// undo takes down what a refused stage set up, unless pods use it.
+func (s *Stager) undo(ctx context.Context, r *record) error {
+	if len(r.Published) > 0 {
+		return nil
+	}
+	return s.release(ctx, r, r.StagingPath)
+}

@@ -1,0 +1,164 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/san-csi/san-csi/pkg/initiator"
+	"k8s.io/klog/v2"
+)
+
+// Unstage takes the volume from the staging path and from the node: umount,
+// flush, detach, logout, and last the record. Without a record it goes by what
+// is mounted at the staging path. It never succeeds over a live mapping: what
+// is still in use is ErrBusy.
+func (s *Stager) Unstage(ctx context.Context, volumeID, stagingPath string) error {
+	if err := needed("volume id", volumeID, "staging path", stagingPath); err != nil {
+		return err
+	}
+	r, err := s.records.load(volumeID)
+	if err == nil && r == nil {
+		r, err = s.reconstruct(ctx, volumeID, stagingPath)
+	}
+	if err == nil {
+		err = s.release(ctx, r, stagingPath)
+	}
+	return failed("unstage", volumeID, err)
+}
+
+// reconstruct gives the record of a volume that has none, by the device that is
+// mounted at its staging path; one without a target where nothing is there, or
+// where the device is gone and only its mount is left.
+func (s *Stager) reconstruct(ctx context.Context, volumeID, stagingPath string) (*record, error) {
+	r := &record{VolumeID: volumeID, StagingPath: stagingPath}
+	m, err := s.mountAt(ctx, stagingPath)
+	if err != nil || m == nil || m.Device == "" {
+		return r, err
+	}
+	owner, err := s.iscsi.Owner(ctx, m.Device)
+	if errors.Is(err, initiator.ErrNotFound) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	klog.FromContext(ctx).Info("No stage record: going by the mount", "volume", volumeID, "path", stagingPath, "device", m.Device, "target", owner.IQN)
+	r.Target = Target{IQN: owner.IQN, NAA: owner.NAA}
+	return r, nil
+}
+
+// release ends a stage in good order: what an mkfs that was cut off left is
+// wiped while the device is still at hand, then everything is taken down.
+func (s *Stager) release(ctx context.Context, r *record, stagingPath string) error {
+	if err := s.unused(ctx, r, stagingPath); err != nil {
+		return err
+	}
+	if r.Formatting {
+		if err := s.wipe(ctx, r); err != nil {
+			return err
+		}
+	}
+	return s.dismantle(ctx, r, stagingPath)
+}
+
+// wipe makes a half-formatted device blank again, so that another node may
+// format it: the format gate would refuse what it finds there. The record
+// proves that nothing but that mkfs was ever on it.
+func (s *Stager) wipe(ctx context.Context, r *record) error {
+	d, err := s.iscsi.Find(ctx, r.target())
+	if errors.Is(err, initiator.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.disks.Wipe(ctx, d.Path); err != nil {
+		if failure := failed("wipe", r.VolumeID, err); errors.Is(failure, ErrBusy) || ctx.Err() != nil {
+			return failure
+		}
+		klog.FromContext(ctx).Error(err, "Half-formatted device could not be wiped: the next node will refuse it", "volume", r.VolumeID, "device", d.Path)
+		return nil
+	}
+	r.Formatting = false
+	return s.records.save(r)
+}
+
+// unused refuses while the volume is mounted anywhere but where it was staged.
+func (s *Stager) unused(ctx context.Context, r *record, stagingPath string) error {
+	if r.Target.IQN == "" {
+		return nil
+	}
+	numbers, err := s.numbers(ctx, r)
+	if err != nil {
+		return err
+	}
+	all, err := s.mounts.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if m.Device == "" || !slices.Contains(numbers, m.Device) {
+			continue
+		}
+		if !samePath(m.Path, stagingPath) && !samePath(m.Path, r.StagingPath) {
+			return fmt.Errorf("device %s is still mounted at %s: %w", m.Device, m.Path, ErrBusy)
+		}
+	}
+	return nil
+}
+
+// numbers are the devices of the target, major:minor.
+func (s *Stager) numbers(ctx context.Context, r *record) ([]string, error) {
+	live, err := s.iscsi.Mapping(ctx, r.Target.IQN)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []string
+	for _, d := range live.Devices {
+		numbers = append(numbers, d.Number)
+	}
+	return numbers, nil
+}
+
+// dismantle unmounts, detaches, looks whether all of it is gone, and only then
+// drops the record.
+func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string) error {
+	for _, path := range slices.Compact([]string{stagingPath, r.StagingPath}) {
+		if err := s.mounts.Unmount(ctx, path); err != nil {
+			return err
+		}
+	}
+	if r.Target.IQN != "" {
+		if err := s.unused(ctx, r, stagingPath); err != nil {
+			return err
+		}
+		if err := s.iscsi.Detach(ctx, r.Target.IQN, r.Target.NAA); err != nil {
+			return err
+		}
+		if err := s.vanished(ctx, r); err != nil {
+			return err
+		}
+	}
+	return s.records.remove(r.VolumeID)
+}
+
+// vanished is the last look before the record goes.
+func (s *Stager) vanished(ctx context.Context, r *record) error {
+	live, err := s.iscsi.Mapping(ctx, r.Target.IQN)
+	if err != nil {
+		return err
+	}
+	if live.Live() {
+		return fmt.Errorf("%s still has %d sessions and %d devices: %w", r.Target.IQN, live.Sessions, len(live.Devices), ErrBusy)
+	}
+	m, err := s.mountAt(ctx, r.StagingPath)
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		return fmt.Errorf("%s is still a mount of %s: %w", r.StagingPath, m.Device, ErrBusy)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+// Package stage holds the node's flows: a granted LUN becomes a mounted
+// filesystem or a block device at a path, and is taken apart again. Every flow
+// is written down in the stage record before it acts, may be repeated, and
+// converges from any point at which the process was killed.
+//
+// The caller runs at most one call per volume at a time; different volumes run
+// concurrently.
+package stage
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The values of StageRequest.Fsck.
+const (
+	FsckPreen  = "preen"  // repair what is safe to repair, the default
+	FsckOff    = "off"    // no check
+	FsckRepair = "repair" // repair everything, whatever is lost
+)
+
+// Target is the LUN as the grant names it.
+type Target struct {
+	IQN       string   `json:"iqn"`
+	Portals   []string `json:"portals"` // host:port
+	LUN       int      `json:"lun"`
+	NAA       string   `json:"naa"`       // 32 lower-case hex digits, SPC-4 §7.8.6.6.5
+	SizeBytes int64    `json:"sizeBytes"` // the device has at least this
+}
+
+// StageRequest asks for the volume at StagingPath (CSI spec, NodeStageVolume).
+type StageRequest struct {
+	VolumeID    string
+	StagingPath string
+	Target      Target
+	Epoch       int64 // of the grant; an older one than the staged one is refused
+	Blank       bool  // the controller says that it may be formatted
+	Block       bool  // raw: no filesystem, nothing is mounted
+	FSType      string
+	MountFlags  []string
+	MkfsOptions []string
+	Fsck        string // preen (default), off or repair
+	ReadOnly    bool
+}
+
+// PublishRequest asks for the staged volume at TargetPath (CSI spec, NodePublishVolume).
+type PublishRequest struct {
+	VolumeID     string
+	StagingPath  string
+	TargetPath   string
+	Block        bool
+	ReadOnly     bool
+	MountFlags   []string
+	SingleWriter bool // a second target path on this node is refused with ErrBusy
+}
+
+// ExpandRequest asks the node to see the volume's new size and to grow the
+// filesystem to it (CSI spec, NodeExpandVolume).
+type ExpandRequest struct {
+	VolumeID      string
+	VolumePath    string
+	RequiredBytes int64 // 0 = whatever the array gives now
+	Block         bool
+}
+
+// Stats is the usage of a volume; for a block volume only TotalBytes is told.
+type Stats struct {
+	Block                                    bool
+	TotalBytes, AvailableBytes, UsedBytes    int64
+	TotalInodes, AvailableInodes, UsedInodes int64
+}
+
+// Options are what a Stager works with.
+type Options struct {
+	Iscsi      Iscsi  // the node's initiator
+	Disks      Disks  // contents of devices
+	Mounts     Mounts // the mount table
+	RecordsDir string // for the stage records: on the host's disk, not in the container
+}
+
+// Stager runs the node's flows.
+type Stager struct {
+	iscsi   Iscsi
+	disks   Disks
+	mounts  Mounts
+	records store
+}
+
+// New makes a Stager; RecordsDir is made where it is not there.
+func New(o Options) (*Stager, error) {
+	if o.Iscsi == nil || o.Disks == nil || o.Mounts == nil {
+		return nil, fmt.Errorf("stage options: iscsi, disks and mounts are all needed: %w", ErrInvalid)
+	}
+	records, err := openRecords(o.RecordsDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Stager{iscsi: o.Iscsi, disks: o.Disks, mounts: o.Mounts, records: records}, nil
+}
+
+// validate refuses what no stage can do and fills in the defaults.
+func (r *StageRequest) validate() error {
+	if err := needed("volume id", r.VolumeID, "staging path", r.StagingPath, "target IQN", r.Target.IQN); err != nil {
+		return err
+	}
+	if len(r.Target.Portals) == 0 {
+		return fmt.Errorf("stage %s: no portal given: %w", r.VolumeID, ErrInvalid)
+	}
+	if !naaPattern.MatchString(r.Target.NAA) {
+		return fmt.Errorf("stage %s: naa %q: not 32 lower-case hex digits: %w", r.VolumeID, r.Target.NAA, ErrInvalid)
+	}
+	if r.Target.LUN < 0 || r.Target.LUN > maxLUN {
+		return fmt.Errorf("stage %s: lun %d: not within 0 to %d: %w", r.VolumeID, r.Target.LUN, maxLUN, ErrInvalid)
+	}
+	if r.Target.SizeBytes <= 0 {
+		return fmt.Errorf("stage %s: size %d bytes: not positive: %w", r.VolumeID, r.Target.SizeBytes, ErrInvalid)
+	}
+	if r.Fsck == "" {
+		r.Fsck = FsckPreen
+	}
+	if !slices.Contains([]string{FsckPreen, FsckOff, FsckRepair}, r.Fsck) {
+		return fmt.Errorf("stage %s: fsck %q: not preen, off or repair: %w", r.VolumeID, r.Fsck, ErrInvalid)
+	}
+	return r.validateFilesystem()
+}
+
+func (r *StageRequest) validateFilesystem() error {
+	if r.Block {
+		r.FSType = ""
+		return nil
+	}
+	if r.FSType == "" {
+		r.FSType = defaultFilesystem
+	}
+	if !slices.Contains(filesystems, r.FSType) {
+		return fmt.Errorf("stage %s: filesystem %q: not one of %v: %w", r.VolumeID, r.FSType, filesystems, ErrInvalid)
+	}
+	return nil
+}
+
+// needed takes pairs of a field's name and its value, and refuses empty values.
+func needed(pairs ...string) error {
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] == "" {
+			return fmt.Errorf("%s: empty: %w", pair[0], ErrInvalid)
+		}
+	}
+	return nil
+}
