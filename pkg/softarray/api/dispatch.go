@@ -1,0 +1,98 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/san-csi/san-csi/pkg/softarray/store"
+)
+
+// call is one API call: its transaction, and what is to happen on the data
+// side once that is committed.
+type call struct {
+	*Server
+	ctx     context.Context
+	tx      *store.Tx
+	now     time.Time // of the call, UTC, in whole seconds
+	effects []func(Data)
+}
+
+// after asks for an effect on the data side; it happens only if the call succeeds.
+func (c *call) after(effect func(Data)) { c.effects = append(c.effects, effect) }
+
+// result is the members of a result object.
+type result map[string]any
+
+// none are the parameters of a method that takes none.
+type none struct{}
+
+// method is one entry of the API: a typed handler behind its decoder.
+type method struct {
+	changes bool
+	run     func(c *call, params json.RawMessage) (any, error)
+}
+
+// query is a method that only looks; required names the parameters it cannot do without.
+func query[P any](f func(*call, P) (any, error), required ...string) method {
+	return method{run: func(c *call, raw json.RawMessage) (any, error) {
+		p, err := decode[P](raw, required)
+		if err != nil {
+			return nil, err
+		}
+		return f(c, p)
+	}}
+}
+
+// change is a method whose changes are committed all together if it succeeds.
+func change[P any](f func(*call, P) (any, error), required ...string) method {
+	m := query(f, required...)
+	m.changes = true
+	return m
+}
+
+// methodTable is every method of the API by name.
+func methodTable() map[string]method {
+	table := map[string]method{}
+	for _, part := range []map[string]method{
+		clusterMethods(), hardwareMethods(), sessionMethods(), accountMethods(), volumeMethods(), deletionMethods(), listMethods(),
+		statsMethods(), qosMethods(), policyMethods(), groupMethods(), membershipMethods(), lunMethods(), initiatorMethods(),
+	} {
+		maps.Copy(table, part)
+	}
+	return table
+}
+
+func (s *Server) methodNames() []string { return slices.Sorted(maps.Keys(s.methods)) }
+
+// invoke runs one method in one transaction and then its effects.
+func (s *Server) invoke(ctx context.Context, name string, params json.RawMessage) (any, error) {
+	m, ok := s.methods[name]
+	if !ok {
+		return nil, failf(unknownAPIMethod, "xUnknownAPIMethod  method=<%s>", name)
+	}
+	c := &call{Server: s, ctx: ctx, now: s.config.Clock.Now().UTC().Truncate(time.Second)}
+	transact := s.config.Store.View
+	if m.changes {
+		transact = s.config.Store.Update
+	}
+	var out any
+	err := transact(func(tx *store.Tx) error {
+		c.tx = tx
+		var err error
+		out, err = m.run(c, params)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, effect := range c.effects {
+		effect(s.config.Data)
+	}
+	klog.FromContext(ctx).V(4).Info("API call", "method", name)
+	return out, nil
+}

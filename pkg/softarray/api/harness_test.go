@@ -1,0 +1,238 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/san-csi/san-csi/pkg/softarray/api"
+	"github.com/san-csi/san-csi/pkg/softarray/iscsi"
+	"github.com/san-csi/san-csi/pkg/softarray/store"
+)
+
+const (
+	username = "admin"
+	password = "correct horse"
+)
+
+var start = time.Date(2031, 5, 6, 7, 8, 9, 123456000, time.UTC)
+
+// rig is an API server behind real HTTPS on a store of its own.
+type rig struct {
+	t      *testing.T
+	store  *store.Store
+	data   *dataSide
+	clock  *clocktesting.FakePassiveClock
+	server *api.Server
+	http   *httptest.Server
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	s, err := store.Open(t.TempDir(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, store: s, data: &dataSide{usage: map[int64]api.Usage{}}, clock: clocktesting.NewFakePassiveClock(start)}
+	r.server = api.New(api.Config{
+		Store: s, Data: r.data, Clock: r.clock, Username: username, Password: password,
+		TotalIOPS: 1000, Address: "192.0.2.1",
+	})
+	r.http = httptest.NewTLSServer(r.server)
+	t.Cleanup(func() {
+		r.http.Close()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// dataSide records what the API asks of the data side.
+type dataSide struct {
+	mu        sync.Mutex
+	sessions  []iscsi.Session
+	refreshed []int64
+	released  []int64
+	usage     map[int64]api.Usage
+	activity  api.Activity
+}
+
+func (d *dataSide) Sessions() []iscsi.Session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.sessions)
+}
+
+func (d *dataSide) Drop(match func(iscsi.Session) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sessions = slices.DeleteFunc(d.sessions, match)
+}
+
+func (d *dataSide) Refresh(ids ...int64) {
+	d.mu.Lock()
+	d.refreshed = append(d.refreshed, ids...)
+	d.mu.Unlock()
+}
+func (d *dataSide) Release(ids ...int64) {
+	d.mu.Lock()
+	d.released = append(d.released, ids...)
+	d.mu.Unlock()
+}
+func (d *dataSide) Usage(id int64) api.Usage { return d.usage[id] }
+func (d *dataSide) Activity() api.Activity   { return d.activity }
+
+// post sends a body as a client would; options change the request.
+func (r *rig) post(path, body string, options ...func(*http.Request)) (*http.Response, string) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.http.URL+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.SetBasicAuth(username, password)
+	for _, change := range options {
+		change(req)
+	}
+	resp, err := r.http.Client().Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp, string(data)
+}
+
+type answer struct {
+	Result map[string]any
+	Error  *struct {
+		Code          int
+		Name, Message string
+	}
+}
+
+func (r *rig) call(method, params string) answer {
+	r.t.Helper()
+	resp, body := r.post("/json-rpc/12.5", fmt.Sprintf(`{"method":%q,"params":%s,"id":1}`, method, params))
+	if resp.StatusCode != http.StatusOK {
+		r.t.Fatalf("%s: HTTP %d: %s", method, resp.StatusCode, body)
+	}
+	var a answer
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		r.t.Fatalf("%s: %v in %s", method, err, body)
+	}
+	if (a.Result == nil) == (a.Error == nil) {
+		r.t.Fatalf("%s: neither or both of result and error: %s", method, body)
+	}
+	return a
+}
+
+// ok is a call that must succeed.
+func (r *rig) ok(method, params string) map[string]any {
+	r.t.Helper()
+	a := r.call(method, params)
+	if a.Error != nil {
+		r.t.Fatalf("%s %s: %+v", method, params, *a.Error)
+	}
+	return a.Result
+}
+
+// fails is a call that must be refused by that name; it returns the message.
+func (r *rig) fails(name, method, params string) string {
+	r.t.Helper()
+	a := r.call(method, params)
+	if a.Error == nil {
+		r.t.Fatalf("%s %s succeeded, want %s", method, params, name)
+	}
+	if a.Error.Name != name || a.Error.Code != 500 || a.Error.Message == "" {
+		r.t.Fatalf("%s %s: %+v, want %s", method, params, *a.Error, name)
+	}
+	return a.Error.Message
+}
+
+// step is one call of a scenario and what of its answer matters.
+type step struct {
+	method, params string
+	fails          string            // error name; "" = success
+	message        string            // part of the error's message
+	want           map[string]string // path in the result -> JSON
+}
+
+// play runs a scenario in order.
+func (r *rig) play(steps []step) {
+	r.t.Helper()
+	for n, s := range steps {
+		if s.params == "" {
+			s.params = "{}"
+		}
+		if s.fails != "" {
+			if message := r.fails(s.fails, s.method, s.params); !strings.Contains(message, s.message) {
+				r.t.Fatalf("step %d, %s: message %q lacks %q", n, s.method, message, s.message)
+			}
+			continue
+		}
+		result := r.ok(s.method, s.params)
+		for path, want := range s.want {
+			if got := at(result, path); got != want {
+				r.t.Errorf("step %d, %s %s: %s is %s, want %s", n, s.method, s.params, path, got, want)
+			}
+		}
+	}
+}
+
+// at is the JSON of what a dotted path leads to; numbers index lists, "#" is
+// a list's length.
+func at(v any, path string) string {
+	for part := range strings.SplitSeq(path, ".") {
+		switch node := v.(type) {
+		case map[string]any:
+			inner, ok := node[part]
+			if !ok {
+				return "(absent)"
+			}
+			v = inner
+		case []any:
+			if part == "#" {
+				return strconv.Itoa(len(node))
+			}
+			i, err := strconv.Atoi(part)
+			if err != nil || i >= len(node) {
+				return "(absent)"
+			}
+			v = node[i]
+		default:
+			return "(absent)"
+		}
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
+
+const gigabyte = "1000000000"
+
+// withVolumes is a rig with account 1 and n volumes v1, v2, ... of it.
+func withVolumes(t *testing.T, n int) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.ok("AddAccount", `{"username":"tenant"}`)
+	for i := range n {
+		r.ok("CreateVolume", fmt.Sprintf(`{"name":"v%d","accountID":1,"totalSize":%s,"enable512e":true}`, i+1, gigabyte))
+	}
+	return r
+}

@@ -1,0 +1,85 @@
+package api
+
+// The bounds of the array. GetLimits tells them and the methods enforce them
+// by xExceededLimit.
+const (
+	nameMax       = 64 // of accounts, volumes, access groups and policies
+	aliasMax      = 224
+	iqnMax        = 224
+	secretMin     = 12
+	secretMax     = 16
+	attributesMax = 999 // bytes of JSON
+
+	accountsMax                 = 5000
+	volumesMax                  = 4000
+	volumesPerAccountMax        = 2000
+	volumesPerCallMax           = 500
+	volumesPerListMax           = 10000
+	groupsMax                   = 1000
+	groupsPerVolumeMax          = 64
+	groupsPerInitiatorMax       = 1
+	volumesPerGroupMax          = 2000
+	initiatorsMax               = 10000
+	initiatorsPerGroupMax       = 128
+	policiesMax                 = 500
+	lunMax                      = 16383
+	sizeStep              int64 = 1 << 20 // bytes
+	sizeMin               int64 = 1_000_000_000
+	sizeMax               int64 = 16 << 40
+
+	minIOPSMin, minIOPSMax     = 50, 15_000
+	maxIOPSMin, maxIOPSMax     = 100, 200_000
+	burstIOPSMin, burstIOPSMax = 100, 200_000
+)
+
+func getLimits(*call, none) (any, error) {
+	return map[string]int64{
+		"accountCountMax": accountsMax, "accountNameLengthMin": 1, "accountNameLengthMax": nameMax,
+		"backupTargetNameLengthMin": 1, "backupTargetNameLengthMax": 64,
+		"bulkVolumeJobsPerNodeMax": 8, "bulkVolumeJobsPerVolumeMax": 2,
+		"chapCredentialsCountMax": 15000, "cloneJobsPerNodeMax": 8, "cloneJobsPerVolumeMax": 2, "cloneJobsPerVirtualVolumeMax": 8,
+		"clusterAdminAccountMax": 5000, "clusterPairsCountMax": 4,
+		"initiatorAliasLengthMax": aliasMax, "initiatorCountMax": initiatorsMax, "initiatorNameLengthMax": iqnMax,
+		"initiatorsPerVolumeAccessGroupCountMax": initiatorsPerGroupMax,
+		"iscsiSessionsFromFibreChannelNodesMax":  4096,
+		"maxAuthSessionsForCluster":              1024,
+		"maxAuthSessionsPerUser":                 1024,
+		"nodesPerClusterCountMin":                3,
+		"nodesPerClusterCountMax":                100,
+		"qosPolicyCountMax":                      policiesMax,
+		"qosPolicyNameLengthMin":                 1,
+		"qosPolicyNameLengthMax":                 nameMax,
+		"scheduleNameLengthMax":                  244,
+		"secretLengthMin":                        secretMin,
+		"secretLengthMax":                        secretMax,
+		"snapMirrorEndpointIPAddressesCountMax":  64,
+		"snapMirrorEndpointsCountMax":            4,
+		"snapMirrorLabelLengthMax":               31,
+		"snapshotNameLengthMax":                  255,
+		"snapshotsPerVolumeMax":                  32,
+		"storageNodesPerClusterCountMin":         2,
+		"virtualVolumeCountMax":                  8000,
+		"virtualVolumesPerAccountCountMax":       10000,
+		"volumeAccessGroupCountMax":              groupsMax,
+		"volumeAccessGroupLunMax":                lunMax,
+		"volumeAccessGroupNameLengthMin":         1,
+		"volumeAccessGroupNameLengthMax":         nameMax,
+		"volumeAccessGroupsPerInitiatorCountMax": groupsPerInitiatorMax,
+		"volumeAccessGroupsPerVolumeCountMax":    groupsPerVolumeMax,
+		"volumeBurstIOPSMin":                     burstIOPSMin,
+		"volumeBurstIOPSMax":                     burstIOPSMax,
+		"volumeCountMax":                         volumesMax,
+		"volumeMaxIOPSMin":                       maxIOPSMin,
+		"volumeMaxIOPSMax":                       maxIOPSMax,
+		"volumeMinIOPSMin":                       minIOPSMin,
+		"volumeMinIOPSMax":                       minIOPSMax,
+		"volumeNameLengthMin":                    1,
+		"volumeNameLengthMax":                    nameMax,
+		"volumeSizeMin":                          sizeMin,
+		"volumeSizeMax":                          sizeMax,
+		"volumesPerAccountCountMax":              volumesPerAccountMax,
+		"volumesPerGroupSnapshotMax":             32,
+		"volumesPerVolumeAccessGroupCountMax":    volumesPerGroupMax,
+		"witnessNodesPerClusterCountMax":         4,
+	}, nil
+}

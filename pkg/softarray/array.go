@@ -1,0 +1,162 @@
+// Package softarray is a software SAN in one process: the Element API on its
+// control side, iSCSI targets with a hard ceiling on IOPS on its data side, and
+// one directory that keeps both across crashes.
+package softarray
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+
+	"github.com/san-csi/san-csi/pkg/softarray/iscsi"
+	"github.com/san-csi/san-csi/pkg/softarray/store"
+)
+
+// DefaultTotalIOPS is what an array declares it can do if nothing is said,
+// IOPS of 4 KiB.
+const DefaultTotalIOPS = 100_000
+
+// Config is what an array needs; DataDir, Username and Password are required.
+type Config struct {
+	DataDir            string
+	Username, Password string // of the API's administrator
+
+	// Advertise is the host told to clients as MVIP and SVIP, without port.
+	// "" = that of the first iSCSI listener, which then must not be a wildcard.
+	Advertise string
+	// TotalIOPS is the declared capability; 0 = DefaultTotalIOPS.
+	TotalIOPS int64
+	// CertFile and KeyFile are the API's certificate in PEM. "" = one made at
+	// start for Advertise, this machine's own names and addresses and ServerNames,
+	// signed by a CA of the array's own, see CAFile.
+	CertFile, KeyFile string
+	ServerNames       []string
+	// ISCSI are the target's limits; zero values are defaults.
+	ISCSI iscsi.Options
+	// Clock is for tests; nil = the real one.
+	Clock clock.WithTicker
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.DataDir == "":
+		return errors.New("no data directory is given")
+	case c.Username == "" || c.Password == "":
+		return errors.New("no user name or password of the API's administrator is given")
+	case (c.CertFile == "") != (c.KeyFile == ""):
+		return errors.New("a certificate and its key must be given together")
+	case c.TotalIOPS < 0:
+		return fmt.Errorf("total IOPS %d: must not be negative", c.TotalIOPS)
+	}
+	return nil
+}
+
+// Array is an open software array.
+type Array struct {
+	config      Config
+	store       *store.Store
+	volumes     *volumes
+	targets     *iscsi.Server
+	certificate func(host string) (tls.Certificate, error)
+}
+
+// Open opens the array in a data directory, which it makes and locks; it
+// serves from Run on. The caller closes it.
+func Open(c Config) (*Array, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if c.Clock == nil {
+		c.Clock = clock.RealClock{}
+	}
+	if c.TotalIOPS == 0 {
+		c.TotalIOPS = DefaultTotalIOPS
+	}
+	s, err := store.Open(c.DataDir, c.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	a := &Array{config: c, store: s}
+	if err := a.prepare(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return a, nil
+}
+
+func (a *Array) prepare() error {
+	var err error
+	if a.certificate, err = a.certificates(); err != nil {
+		return err
+	}
+	if a.volumes, err = newVolumes(a.store, a.config.Clock); err != nil {
+		return err
+	}
+	a.targets = iscsi.NewServer(&directory{store: a.store, volumes: a.volumes}, a.config.ISCSI)
+	return nil
+}
+
+// CAFile is the PEM file of the CA that signed the API's certificate, "" where
+// the certificate was given.
+func (a *Array) CAFile() string {
+	if a.config.CertFile != "" {
+		return ""
+	}
+	return filepath.Join(a.config.DataDir, caFile)
+}
+
+// Close closes every volume and the store. Run must have returned.
+func (a *Array) Close() error {
+	return errors.Join(a.volumes.save(), a.volumes.close(), a.store.Close())
+}
+
+// address is the host told to clients.
+func (a *Array) address(portals []net.Listener) (string, error) {
+	if a.config.Advertise != "" {
+		return a.config.Advertise, nil
+	}
+	if len(portals) == 0 {
+		return "", errors.New("no iSCSI listener")
+	}
+	host, _, err := net.SplitHostPort(portals[0].Addr().String())
+	if err != nil {
+		return "", fmt.Errorf("iSCSI listener: %w", err)
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		return "", fmt.Errorf("the iSCSI listener %s is a wildcard: the host to advertise must be given", portals[0].Addr())
+	}
+	return host, nil
+}
+
+// dataSide is the data side as the API needs it.
+type dataSide struct {
+	*volumes
+	targets *iscsi.Server
+}
+
+// Sessions are the iSCSI sessions of volumes.
+func (d dataSide) Sessions() []iscsi.Session { return d.targets.Sessions() }
+
+// Drop ends sessions without waiting.
+func (d dataSide) Drop(match func(iscsi.Session) bool) {
+	d.targets.Drop(func(s iscsi.Session) bool {
+		if !match(s) {
+			return false
+		}
+		klog.InfoS("Dropping an iSCSI session", "volumeID", s.VolumeID, "initiator", s.InitiatorName, "session", s.ID)
+		return true
+	})
+}
+
+func (a *Array) logStart(ctx context.Context, address string) error {
+	return a.store.View(func(tx *store.Tx) error {
+		c, err := tx.Cluster()
+		klog.FromContext(ctx).Info("Array serves", "uniqueID", c.UniqueID, "address", address, "dataDir", a.config.DataDir)
+		return err
+	})
+}

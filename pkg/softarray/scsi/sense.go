@@ -1,0 +1,102 @@
+package scsi
+
+import "encoding/binary"
+
+// Status is a SAM-5 §5.3.1 status code.
+type Status byte
+
+const (
+	StatusGood           Status = 0x00
+	StatusCheckCondition Status = 0x02
+	StatusBusy           Status = 0x08
+	StatusTaskSetFull    Status = 0x28
+)
+
+// Sense keys (SPC-4 §4.5.6).
+const (
+	keyNoSense        = 0x0
+	keyMediumError    = 0x3
+	keyIllegalRequest = 0x5
+	keyUnitAttention  = 0x6
+	keyDataProtect    = 0x7
+	keyAbortedCommand = 0xb
+	keyMiscompare     = 0xe
+)
+
+// Sense is the reason of a CHECK CONDITION: sense key, additional sense code
+// and its qualifier (SPC-4 §4.5).
+type Sense struct {
+	Key, ASC, ASCQ byte
+	// field is the byte of the CDB or of the parameter list that is wrong.
+	field    uint16
+	hasField bool
+	// info is the INFORMATION field: for a miscompare the offset in bytes.
+	info    uint32
+	hasInfo bool
+}
+
+var (
+	senseNone             = Sense{Key: keyNoSense}
+	senseReadError        = Sense{Key: keyMediumError, ASC: 0x11}
+	senseWriteError       = Sense{Key: keyMediumError, ASC: 0x0c}
+	senseInvalidOpcode    = Sense{Key: keyIllegalRequest, ASC: 0x20}
+	senseOutOfRange       = Sense{Key: keyIllegalRequest, ASC: 0x21}
+	senseNoSuchLUN        = Sense{Key: keyIllegalRequest, ASC: 0x25}
+	senseListLength       = Sense{Key: keyIllegalRequest, ASC: 0x1a}
+	senseInfoUnit         = Sense{Key: keyIllegalRequest, ASC: 0x0e, ASCQ: 0x03}
+	senseSavingUnsup      = Sense{Key: keyIllegalRequest, ASC: 0x39}
+	senseWriteProtected   = Sense{Key: keyDataProtect, ASC: 0x27}
+	senseSpaceExhausted   = Sense{Key: keyDataProtect, ASC: 0x27, ASCQ: 0x07}
+	sensePowerOn          = Sense{Key: keyUnitAttention, ASC: 0x29}
+	senseReset            = Sense{Key: keyUnitAttention, ASC: 0x29, ASCQ: 0x03}
+	senseCapacityChanged  = Sense{Key: keyUnitAttention, ASC: 0x2a, ASCQ: 0x09}
+	SenseUnexpectedData   = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0c}
+	SenseNotEnoughData    = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0d}
+	SenseCRC              = Sense{Key: keyAbortedCommand, ASC: 0x47, ASCQ: 0x05}
+	SenseDataOffset       = Sense{Key: keyAbortedCommand, ASC: 0x4b, ASCQ: 0x05}
+	SenseTooManyImmediate = Sense{Key: keyAbortedCommand, ASC: 0x4e}
+)
+
+func invalidCDBField(at int) *Sense {
+	return &Sense{Key: keyIllegalRequest, ASC: 0x24, field: uint16(at), hasField: true}
+}
+
+func invalidParameter(at int) *Sense {
+	return &Sense{Key: keyIllegalRequest, ASC: 0x26, field: uint16(at), hasField: true}
+}
+
+func miscompare(at int) *Sense {
+	return &Sense{Key: keyMiscompare, ASC: 0x1d, info: uint32(at), hasInfo: true}
+}
+
+// Fixed is the sense data in fixed format (SPC-4 §4.5.3), 18 bytes.
+func (s Sense) Fixed() []byte {
+	b := make([]byte, 18)
+	b[0] = 0x70
+	if s.hasInfo {
+		b[0] |= 0x80
+		binary.BigEndian.PutUint32(b[3:], s.info)
+	}
+	b[2] = s.Key
+	b[7] = 10
+	b[12], b[13] = s.ASC, s.ASCQ
+	if s.hasField {
+		s.putField(b[15:18])
+	}
+	return b
+}
+
+// descriptor is the sense data in descriptor format (SPC-4 §4.5.2) without
+// descriptors.
+func (s Sense) descriptor() []byte {
+	return []byte{0x72, s.Key, s.ASC, s.ASCQ, 0, 0, 0, 0}
+}
+
+// putField fills the field pointer (SPC-4 §4.5.2.4.2): SKSV, C/D, byte.
+func (s Sense) putField(b []byte) {
+	b[0] = 0x80
+	if s.ASC == 0x24 {
+		b[0] |= 0x40
+	}
+	binary.BigEndian.PutUint16(b[1:], s.field)
+}

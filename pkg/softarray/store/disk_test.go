@@ -1,0 +1,90 @@
+package store_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/san-csi/san-csi/pkg/softarray/scsi"
+	"github.com/san-csi/san-csi/pkg/softarray/store"
+)
+
+var _ scsi.Disk = (*store.Disk)(nil)
+
+func newDisk(t *testing.T, size int64) (*store.Store, *store.Disk) {
+	t.Helper()
+	s := open(t, t.TempDir())
+	var v store.Volume
+	update(t, s, func(tx *store.Tx) error {
+		var err error
+		v, err = add(tx, "v", size)
+		return err
+	})
+	d, err := s.OpenDisk(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, d
+}
+
+func TestDiskIsSparse(t *testing.T) {
+	const size = 1 << 40
+	s, d := newDisk(t, size)
+	block := bytes.Repeat([]byte{0x5a}, 4096)
+	if _, err := d.WriteAt(block, size-4096); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4096)
+	if _, err := d.ReadAt(got, size-4096); err != nil || !bytes.Equal(got, block) {
+		t.Errorf("read back % x, %v", got[:4], err)
+	}
+	if _, err := d.ReadAt(got, 0); err != nil || !bytes.Equal(got, make([]byte, 4096)) {
+		t.Errorf("unwritten block reads % x, %v", got[:4], err)
+	}
+	if n, err := s.Allocated(1); err != nil || n < 4096 || n > 1<<20 {
+		t.Errorf("allocated %d bytes, %v", n, err)
+	}
+	space, err := s.Space()
+	if err != nil || space.AllocatedBytes < 4096 || space.AvailableBytes <= 0 {
+		t.Errorf("space %+v, %v", space, err)
+	}
+}
+
+func TestUnmapFreesAndZeroes(t *testing.T) {
+	const size = 8 << 20
+	s, d := newDisk(t, size)
+	if _, err := d.WriteAt(bytes.Repeat([]byte{1}, size), 0); err != nil {
+		t.Fatal(err)
+	}
+	before, err := s.Allocated(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// From the middle of a block to the middle of another.
+	const from, length = 4096 + 512, 4 << 20
+	if err := d.Unmap(from, length); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, size)
+	if _, err := d.ReadAt(got, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range got {
+		if inside := i >= from && i < from+length; inside == (b != 0) {
+			t.Fatalf("byte %d is %d", i, b)
+		}
+	}
+	if after, err := s.Allocated(1); err != nil || after >= before {
+		t.Errorf("%d bytes allocated before, %d after, %v", before, after, err)
+	}
+	if d.Size() != size {
+		t.Errorf("size %d", d.Size())
+	}
+}
