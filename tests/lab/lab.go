@@ -1,0 +1,120 @@
+// Package lab puts the parts together for the demo and the tests in virtual
+// machines: san-array on the host's side of a private network, guests as nodes,
+// the driver in each. Its callers have called guest.Isolate.
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/san-csi/san-csi/pkg/element"
+	"github.com/san-csi/san-csi/tests/guest"
+)
+
+// Lab is an array and the nodes that use it.
+type Lab struct {
+	Array    *guest.ArrayProcess
+	Element  *element.Client // to look at the array, past the driver
+	Username string
+	Password string
+
+	endpoint string // of the API, as drivers are told
+	ca       []byte // of the endpoint's certificate, PEM
+	payload  string
+}
+
+const apiPath = "/json-rpc/12.5"
+
+// Open starts the array. bin is the directory of the built programs.
+func Open(ctx context.Context, bin string) (*Lab, error) {
+	run, err := guest.RunDir()
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(run, "array")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return nil, err
+	}
+	l := &Lab{}
+	if l.Array, err = guest.StartArray(ctx, guest.ArrayConfig{Binary: filepath.Join(bin, "san-array"), DataDir: data}); err != nil {
+		return nil, err
+	}
+	if err := l.connect(); err != nil {
+		return nil, err
+	}
+	l.payload, err = payload(ctx, filepath.Join(run, "payload"), bin)
+	return l, err
+}
+
+// connect opens a client with the credentials that the array made for itself.
+func (l *Lab) connect() error {
+	raw, err := os.ReadFile(l.Array.CredentialsFile())
+	if err != nil {
+		return err
+	}
+	var credentials struct{ Username, Password string }
+	if err := yaml.Unmarshal(raw, &credentials); err != nil {
+		return fmt.Errorf("credentials of the array: %w", err)
+	}
+	l.Username, l.Password = credentials.Username, credentials.Password
+	l.endpoint = "https://" + l.Array.APIAddress() + apiPath
+	if l.ca, err = os.ReadFile(l.Array.CAFile()); err != nil {
+		return err
+	}
+	l.Element, err = element.New(element.Config{
+		Endpoint: l.endpoint, Username: l.Username, Password: l.Password, CAFile: l.Array.CAFile(),
+	})
+	return err
+}
+
+// payload is the disk with the programs that run in the guests.
+func payload(ctx context.Context, dir, bin string) (string, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"san-csi", "csi-sanity"} {
+		program, err := os.ReadFile(filepath.Join(bin, name))
+		if os.IsNotExist(err) && name != "san-csi" {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), program, 0o755); err != nil {
+			return "", err
+		}
+	}
+	return guest.Payload(ctx, dir)
+}
+
+// Leftovers is what stands on the array: volumes (also deleted ones), access
+// groups and sessions. After all is undone it is empty.
+func (l *Lab) Leftovers(ctx context.Context) ([]string, error) {
+	var left []string
+	volumes, err := l.Element.ListVolumes(ctx, element.ListVolumesRequest{})
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range volumes {
+		left = append(left, fmt.Sprintf("volume %d %q (%s)", v.VolumeID, v.Name, v.Status))
+	}
+	groups, err := l.Element.ListVolumeAccessGroups(ctx, element.ListVolumeAccessGroupsRequest{})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		left = append(left, fmt.Sprintf("access group %d of %v with volumes %v", g.ID, g.Initiators, g.Volumes))
+	}
+	sessions, err := l.Element.ListISCSISessions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sessions {
+		left = append(left, fmt.Sprintf("session %d of %s on volume %d", s.SessionID, s.InitiatorName, s.VolumeID))
+	}
+	return left, nil
+}
