@@ -22,7 +22,7 @@ func controllerFlows(o *options) (*provision.Flows, error) {
 	}
 	var members []placement.Member
 	for _, a := range file.Arrays {
-		array, err := openArray(a, o.cluster)
+		array, err := openArray(a, o.cluster, o.maxVolumes)
 		if err != nil {
 			return nil, fmt.Errorf("array %q: %w", a.Name, err)
 		}
@@ -32,7 +32,7 @@ func controllerFlows(o *options) (*provision.Flows, error) {
 }
 
 // openArray is the array of that entry; config has checked its family.
-func openArray(a config.Array, cluster string) (san.Array, error) {
+func openArray(a config.Array, cluster string, maxVolumes int) (san.Array, error) {
 	client, err := element.New(element.Config{
 		Endpoint: a.Endpoint, Username: a.Username, Password: a.Password, CAFile: a.CAFile,
 	})
@@ -42,6 +42,7 @@ func openArray(a config.Array, cluster string) (san.Array, error) {
 	return sanelement.New(sanelement.Config{
 		Client: client, ClusterID: a.ClusterID, Account: a.Account, Cluster: cluster,
 		Incarnation: uuid.NewString(), BytesOvercommit: a.BytesOvercommit,
+		MaxVolumesPerNode: maxVolumes,
 		// Disk images with partition tables of 512-byte sectors work on a raw LUN.
 		Enable512e: true,
 	})

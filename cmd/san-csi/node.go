@@ -24,5 +24,5 @@ func nodeService(o *options) (*driver.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: o.maxVolumes}), nil
+	return driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes)}), nil
 }

@@ -34,7 +34,7 @@ type options struct {
 	initiatorName string
 	records       string
 	hostRoot      string
-	maxVolumes    int64
+	maxVolumes    int
 }
 
 func bind(f *flag.FlagSet) *options {
@@ -51,7 +51,7 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
 	f.StringVar(&o.hostRoot, "host-root", "", "run the host's iscsiadm by chroot into this directory, by default directly (node)")
-	f.Int64Var(&o.maxVolumes, "max-volumes", 0, "how many volumes the node takes, 0 = no bound told (node)")
+	f.IntVar(&o.maxVolumes, "max-volumes", 0, "how many volumes a node takes, the same for controller and nodes; 0 = the array's own bound")
 	return o
 }
 

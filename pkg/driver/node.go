@@ -19,6 +19,8 @@ type Stager interface {
 	Unpublish(ctx context.Context, volumeID, targetPath string) error
 	Expand(ctx context.Context, req stage.ExpandRequest) (int64, error)
 	Stats(ctx context.Context, volumeID, volumePath string) (stage.Stats, error)
+	Health(ctx context.Context, volumeID string) ([]stage.Condition, error)
+	NodeHealth(ctx context.Context) []stage.Condition
 }
 
 // NodeOptions are what the Node service works with.
@@ -51,6 +53,8 @@ func (n *Node) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequ
 		csi.NodeServiceCapability_RPC_GET_VOLUME_STATS,
 		csi.NodeServiceCapability_RPC_EXPAND_VOLUME,
 		csi.NodeServiceCapability_RPC_SINGLE_NODE_MULTI_WRITER,
+		csi.NodeServiceCapability_RPC_GET_VOLUME_HEALTH,
+		csi.NodeServiceCapability_RPC_GET_STORAGE_HEALTH,
 	} {
 		resp.Capabilities = append(resp.Capabilities, &csi.NodeServiceCapability{
 			Type: &csi.NodeServiceCapability_Rpc{Rpc: &csi.NodeServiceCapability_RPC{Type: t}},

@@ -25,6 +25,7 @@ type Limits struct {
 	VolumeSizeMin       int64 `json:"volumeSizeMin"`
 	VolumeSizeMax       int64 `json:"volumeSizeMax"`
 	VolumeNameLengthMax int   `json:"volumeNameLengthMax"`
+	VolumesPerGroupMax  int   `json:"volumesPerVolumeAccessGroupCountMax"`
 	VolumeMinIOPSMin    int64 `json:"volumeMinIOPSMin"`
 	VolumeMinIOPSMax    int64 `json:"volumeMinIOPSMax"`
 	VolumeMaxIOPSMin    int64 `json:"volumeMaxIOPSMin"`

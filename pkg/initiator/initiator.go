@@ -50,6 +50,7 @@ type Options struct {
 	Root               string
 	Sys                string        // /sys
 	Dev                string        // /dev
+	Proc               string        // /proc
 	InitiatorName      string        // the file; /etc/iscsi/initiatorname.iscsi
 	ReplacementTimeout time.Duration // I/O fails after a session was away for so long; 120 s
 	Poll               time.Duration // the safety net beneath uevents; 500 ms
@@ -79,6 +80,7 @@ type Device struct {
 type Initiator struct {
 	admin     *admin
 	sys, dev  string
+	proc      string
 	nameFile  string
 	poll      time.Duration
 	subscribe func(ctx context.Context) (<-chan struct{}, error)
@@ -97,6 +99,7 @@ func New(o Options) *Initiator {
 		},
 		sys:       cmp.Or(o.Sys, "/sys"),
 		dev:       cmp.Or(o.Dev, "/dev"),
+		proc:      cmp.Or(o.Proc, "/proc"),
 		nameFile:  cmp.Or(o.InitiatorName, "/etc/iscsi/initiatorname.iscsi"),
 		poll:      cmp.Or(o.Poll, defaultPoll),
 		subscribe: o.Subscribe,

@@ -10,8 +10,9 @@ import (
 
 // Mapping is what the kernel has of a target.
 type Mapping struct {
-	Sessions int
-	Devices  []Device
+	Sessions   int
+	Recovering int // of the sessions, those that are not logged in
+	Devices    []Device
 }
 
 // Live reports whether anything is left of it.
@@ -28,6 +29,11 @@ func (i *Initiator) Mapping(_ context.Context, iqn string) (Mapping, error) {
 		return Mapping{}, fmt.Errorf("mapping of %s: %w", iqn, err)
 	}
 	m := Mapping{Sessions: len(all)}
+	for _, s := range all {
+		if s.state != loggedIn {
+			m.Recovering++
+		}
+	}
 	for _, dir := range dirs {
 		d, err := i.blockDevice(dir)
 		if errors.Is(err, ErrNotFound) {

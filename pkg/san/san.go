@@ -115,6 +115,7 @@ type Volume struct {
 	Note      string // the caller's own, as it was given
 	Blank     bool   // made empty by this driver: may be formatted
 	Nodes     []Node // who holds a grant
+	Fault     string // what keeps it from being used on any node, "" = nothing
 }
 
 // Node is an initiator: its IQN in lower case, and a tag that tells two nodes

@@ -34,6 +34,8 @@ type Iscsi interface {
 	Owner(ctx context.Context, number string) (initiator.Owner, error)
 	// Mapping is what is live of a target.
 	Mapping(ctx context.Context, iqn string) (initiator.Mapping, error)
+	// Daemon is nil where iscsid listens.
+	Daemon(ctx context.Context) error
 }
 
 // Disks reads, makes and checks what devices hold, as pkg/filesystem does.

@@ -40,6 +40,8 @@ type world struct {
 	grown     int64
 	checked   []filesystem.Fsck
 	failure   map[string]error // by step, once the step is reached
+	daemon    error            // what is wrong with iscsid
+	lost      int              // sessions that are in recovery
 
 	steps int
 	limit int // steps until the kill, -1 = none
@@ -147,6 +149,8 @@ func (w fakeIscsi) Resize(_ context.Context, t initiator.Target) (initiator.Devi
 	return w.device(), nil
 }
 
+func (w fakeIscsi) Daemon(context.Context) error { return w.daemon }
+
 func (w fakeIscsi) Sever(context.Context, string) error {
 	w.offline = true
 	return w.step("sever")
@@ -178,7 +182,7 @@ func (w fakeIscsi) Owner(_ context.Context, number string) (initiator.Owner, err
 }
 
 func (w fakeIscsi) Mapping(context.Context, string) (initiator.Mapping, error) {
-	m := initiator.Mapping{Sessions: w.sessions}
+	m := initiator.Mapping{Sessions: w.sessions, Recovering: w.lost}
 	if w.attached {
 		m.Devices = append(m.Devices, w.device())
 	}

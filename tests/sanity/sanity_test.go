@@ -18,6 +18,7 @@ func TestSanity(t *testing.T) {
 	config.Address = s.endpoint
 	config.TargetPath = filepath.Join(dir, "target")
 	config.StagingPath = filepath.Join(dir, "staging")
+	config.TestNodeVolumeAttachLimit = true
 	config.TestVolumeParameters = map[string]string{"minIOPS": "50", "maxIOPS": "1000"}
 	config.TestVolumeMutableParameters = map[string]string{"maxIOPS": "500"}
 	sanity.Test(t, config)

@@ -116,7 +116,7 @@ func (s *stack) controller(t *testing.T) *driver.Controller {
 		t.Fatal(err)
 	}
 	array, err := sanelement.New(sanelement.Config{
-		Client: client, Account: "k8s", Cluster: "test", Incarnation: "test-1",
+		Client: client, Account: "k8s", Cluster: "test", Incarnation: "test-1", MaxVolumesPerNode: maxVolumes,
 	})
 	if err != nil {
 		t.Fatal(err)

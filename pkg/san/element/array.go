@@ -34,14 +34,16 @@ const (
 // Config says which array, and for whom.
 type Config struct {
 	Client          *api.Client
-	ClusterID       string      // the array's uniqueID; "" = whatever answers
-	Account         string      // tenant account; made where it is missing
-	Cluster         string      // the Kubernetes cluster: owner of what is made
-	Incarnation     string      // of this controller process: differs at each start
-	Portals         []string    // host:port; empty = the array's storage address
-	BytesOvercommit float64     // bytes promised per byte of block capacity; 0 = the array's own bound
-	Enable512e      bool        // logical blocks of 512 bytes instead of 4096
-	Clock           clock.Clock // for waiting; nil = the real one
+	ClusterID       string   // the array's uniqueID; "" = whatever answers
+	Account         string   // tenant account; made where it is missing
+	Cluster         string   // the Kubernetes cluster: owner of what is made
+	Incarnation     string   // of this controller process: differs at each start
+	Portals         []string // host:port; empty = the array's storage address
+	BytesOvercommit float64  // bytes promised per byte of block capacity; 0 = the array's own bound
+	// MaxVolumesPerNode bounds the grants of one node; 0 = the array's own bound.
+	MaxVolumesPerNode int
+	Enable512e        bool        // logical blocks of 512 bytes instead of 4096
+	Clock             clock.Clock // for waiting; nil = the real one
 }
 
 // Array is one Element array. It is safe for concurrent use by one process; a
@@ -113,6 +115,14 @@ func (a *Array) clusterInfo(ctx context.Context) (api.ClusterInfo, error) {
 	return info, nil
 }
 
+func (a *Array) wireLimits(ctx context.Context) (api.Limits, error) {
+	l, err := a.limits.get(ctx, a.clock, a.client.GetLimits)
+	if err != nil {
+		return l, fail("read limits of array", a.client.Endpoint(), err)
+	}
+	return l, nil
+}
+
 func (a *Array) portals(info api.ClusterInfo) []string {
 	if len(a.config.Portals) > 0 {
 		return slices.Clone(a.config.Portals)
@@ -122,9 +132,9 @@ func (a *Array) portals(info api.ClusterInfo) []string {
 
 // Limits are the array's own bounds.
 func (a *Array) Limits(ctx context.Context) (san.Limits, error) {
-	l, err := a.limits.get(ctx, a.clock, a.client.GetLimits)
+	l, err := a.wireLimits(ctx)
 	if err != nil {
-		return san.Limits{}, fail("read limits of array", a.client.Endpoint(), err)
+		return san.Limits{}, err
 	}
 	return san.Limits{
 		MinSizeBytes: l.VolumeSizeMin, MaxSizeBytes: l.VolumeSizeMax, SizeStep: sizeStep,

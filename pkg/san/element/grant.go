@@ -49,7 +49,7 @@ func (a *Array) grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
 		return nil, err
 	}
-	if err := a.checkGroup(ctx, n); err != nil {
+	if err := a.checkGroup(ctx, n, v.VolumeID); err != nil {
 		return nil, err
 	}
 	if r.holderOf(n.IQN) < 0 {

@@ -149,15 +149,36 @@ func (a *Array) makeGroup(ctx context.Context, n san.Node) (*group, error) {
 	return &g, nil
 }
 
-// checkGroup makes sure that the node has a group that it may use.
-func (a *Array) checkGroup(ctx context.Context, n san.Node) error {
+// checkGroup makes sure that the node has a group that it may use, with room
+// for the volume.
+func (a *Array) checkGroup(ctx context.Context, n san.Node, volume int64) error {
 	unlock, err := a.initiators.lock(ctx, n.IQN)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	_, err = a.ensureGroup(ctx, n)
+	g, err := a.ensureGroup(ctx, n)
+	if err != nil || slices.Contains(g.Volumes, volume) {
+		return err
+	}
+	bound, err := a.volumesPerNode(ctx)
+	if err == nil && bound > 0 && len(g.Volumes) >= bound {
+		err = fmt.Errorf("node %s has %d volumes, at most %d: %w", n, len(g.Volumes), bound, san.ErrExhausted)
+	}
 	return err
+}
+
+// volumesPerNode is how many volumes a node may have: the configured number, or
+// what the array lets into one group; 0 = no bound is known.
+func (a *Array) volumesPerNode(ctx context.Context) (int, error) {
+	l, err := a.wireLimits(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if bound := a.config.MaxVolumesPerNode; bound > 0 && (l.VolumesPerGroupMax == 0 || bound < l.VolumesPerGroupMax) {
+		return bound, nil
+	}
+	return l.VolumesPerGroupMax, nil
 }
 
 // join puts a volume into the node's group.

@@ -105,8 +105,17 @@ func (a *Array) describe(ctx context.Context, v api.Volume, r record) (*san.Volu
 		Name:   r.name, SizeBytes: v.TotalSize,
 		QoS:    qos.Values{Min: v.QoS.MinIOPS, Max: v.QoS.MaxIOPS, Burst: v.QoS.BurstIOPS},
 		Policy: name, NAA: strings.ToLower(v.NAA), Owner: r.owner, Note: r.note,
-		Blank: r.blank, Nodes: r.nodes(),
+		Blank: r.blank, Nodes: r.nodes(), Fault: faultOf(v, r),
 	}, nil
+}
+
+// faultOf says why nobody can use a volume: its access on the array. A fence of
+// ours that is under way is none.
+func faultOf(v api.Volume, r record) string {
+	if v.Access == api.AccessReadWrite || v.Access == api.AccessReadOnly || r.fence != nil {
+		return ""
+	}
+	return fmt.Sprintf("its access on the array is %q", v.Access)
 }
 
 // policyName is the name of a volume's policy, "" where it has none. One that
