@@ -90,7 +90,7 @@ func TestWrongFlags(t *testing.T) {
 		"key alone":          {[]string{"--data-dir", dir, "--advertise", "a", "--tls-key", "k"}, "--tls-cert"},
 		"no IOPS":            {[]string{"--data-dir", dir, "--advertise", "a", "--total-iops", "0"}, "--total-iops 0"},
 		"stray argument":     {[]string{"--data-dir", dir, "--advertise", "a", "now"}, `"now"`},
-		"address that fails": {[]string{"--data-dir", dir, "--iscsi-address", "127.0.0.1:0", "--api-address", "192.0.2.255:1"}, "192.0.2.255:1"},
+		"address that fails": {[]string{"--data-dir", dir, "--iscsi-address", "127.0.0.1:0", "--api-address", "127.0.0.1:99999"}, "127.0.0.1:99999"},
 	} {
 		if err := run(t.Context(), c.args, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)

@@ -30,6 +30,15 @@ func (a *auth) satisfied() bool {
 	return !a.required()
 }
 
+// stands says that what the initiator has proved is enough for the admission
+// that is in force now, which may be another than the one it was proved for.
+func (a *auth) stands() bool {
+	if !a.satisfied() || !a.required() {
+		return a.satisfied()
+	}
+	return a.admission.CHAP != nil && a.chap.user == a.admission.CHAP.User
+}
+
 // negotiate answers the security keys of one request.
 func (a *auth) negotiate(stage byte, pairs []pair) ([]pair, error) {
 	var answers []pair

@@ -7,7 +7,7 @@ import (
 
 const (
 	smallestBuffer = 4 << 10
-	bufferClasses  = 11 // 4 KiB to 4 MiB
+	bufferClasses  = 12 // 4 KiB to 8 MiB
 )
 
 // buffers are pools of data buffers, one for each power of two.

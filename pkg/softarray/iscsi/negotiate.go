@@ -174,6 +174,9 @@ func (l *login) enlist(ctx context.Context, n *session) error {
 	if err := l.admit(); err != nil {
 		return err
 	}
+	if !l.auth.stands() {
+		return refuse(loginAuthFailed, "initiator %q, target %q: %w: access changed during the login", l.initiator, l.target, errAuth)
+	}
 	if n.dropped() {
 		return fmt.Errorf("session %d was dropped during login", n.info.ID)
 	}

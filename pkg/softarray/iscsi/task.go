@@ -120,7 +120,7 @@ func (n *session) launch(t *task) {
 	case t.cmd.Waits:
 		n.wg.Go(func() { n.runAndFlush(t) })
 	default:
-		n.run1(t)
+		n.carryOut(t)
 	}
 }
 
@@ -184,11 +184,11 @@ func (n *session) admitAndRun(ctx context.Context, t *task) {
 		n.wg.Go(func() { n.runAndFlush(t) })
 		return
 	}
-	n.run1(t)
+	n.carryOut(t)
 }
 
 func (n *session) runAndFlush(t *task) {
-	n.run1(t)
+	n.carryOut(t)
 	n.flush()
 }
 
@@ -199,8 +199,8 @@ func (n *session) flush() {
 	}
 }
 
-// run1 carries one task out and answers it, unless it has been aborted.
-func (n *session) run1(t *task) {
+// carryOut carries one task out and answers it, unless it has been aborted.
+func (n *session) carryOut(t *task) {
 	n.mu.Lock()
 	aborted := t.aborted
 	n.mu.Unlock()

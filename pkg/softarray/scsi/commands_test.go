@@ -37,7 +37,7 @@ func TestCommandsEndWithTheirSense(t *testing.T) {
 		{"nothing at the end", []byte{0x28, 0, 0, 0, 0, 128}, nil, 0},
 		{"nothing past the end", []byte{0x28, 0, 0, 0, 0, 129}, nil, outOfRange},
 		{"lba -1", []byte{0x88, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 2}, nil, outOfRange},
-		{"too long", []byte{0xa8, 0, 0, 0, 0, 0, 0, 0, 0x20, 0x01}, nil, invalidField},
+		{"too long", []byte{0xa8, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x01}, nil, invalidField},
 		{"write 16 past the end", []byte{0x8a, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0, 1}, block(1), outOfRange},
 		{"verify equal", []byte{0x2f, 2, 0, 0, 0, 0, 0, 0, 1}, block(0), 0},
 		{"verify different", []byte{0x2f, 2, 0, 0, 0, 0, 0, 0, 1}, block(1), miscompared},

@@ -23,7 +23,7 @@ func prepareCompareWrite(l *LUN, c *Command) *Sense {
 // compareWrite compares and writes with no write of others in between.
 func compareWrite(l *LUN, c *Command, in, out []byte) Reply {
 	if c.Offered != c.DataOut || len(out) != c.DataOut {
-		return Fail(senseInfoUnit)
+		return Fail(*invalidCDBField(13))
 	}
 	if len(out) == 0 {
 		return good(nil)

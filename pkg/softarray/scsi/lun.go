@@ -10,9 +10,9 @@ import (
 
 const (
 	// MaxTransfer is the longest read or write, in bytes.
-	MaxTransfer = 4 << 20
+	MaxTransfer = 8 << 20
 	// maxWriteSame bounds one WRITE SAME, in bytes.
-	maxWriteSame = 32 << 20
+	maxWriteSame = MaxTransfer
 	// maxUnmap bounds one UNMAP, maxCompare one COMPARE AND WRITE, in blocks.
 	maxUnmap            = 1 << 20
 	maxCompare          = 128

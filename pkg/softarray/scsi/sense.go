@@ -8,7 +8,6 @@ type Status byte
 const (
 	StatusGood           Status = 0x00
 	StatusCheckCondition Status = 0x02
-	StatusBusy           Status = 0x08
 	StatusTaskSetFull    Status = 0x28
 )
 
@@ -36,25 +35,24 @@ type Sense struct {
 }
 
 var (
-	senseNone             = Sense{Key: keyNoSense}
-	senseReadError        = Sense{Key: keyMediumError, ASC: 0x11}
-	senseWriteError       = Sense{Key: keyMediumError, ASC: 0x0c}
-	senseInvalidOpcode    = Sense{Key: keyIllegalRequest, ASC: 0x20}
-	senseOutOfRange       = Sense{Key: keyIllegalRequest, ASC: 0x21}
-	senseNoSuchLUN        = Sense{Key: keyIllegalRequest, ASC: 0x25}
-	senseListLength       = Sense{Key: keyIllegalRequest, ASC: 0x1a}
-	senseInfoUnit         = Sense{Key: keyIllegalRequest, ASC: 0x0e, ASCQ: 0x03}
-	senseSavingUnsup      = Sense{Key: keyIllegalRequest, ASC: 0x39}
-	senseWriteProtected   = Sense{Key: keyDataProtect, ASC: 0x27}
-	senseSpaceExhausted   = Sense{Key: keyDataProtect, ASC: 0x27, ASCQ: 0x07}
-	sensePowerOn          = Sense{Key: keyUnitAttention, ASC: 0x29}
-	senseReset            = Sense{Key: keyUnitAttention, ASC: 0x29, ASCQ: 0x03}
-	senseCapacityChanged  = Sense{Key: keyUnitAttention, ASC: 0x2a, ASCQ: 0x09}
-	SenseUnexpectedData   = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0c}
-	SenseNotEnoughData    = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0d}
-	SenseCRC              = Sense{Key: keyAbortedCommand, ASC: 0x47, ASCQ: 0x05}
-	SenseDataOffset       = Sense{Key: keyAbortedCommand, ASC: 0x4b, ASCQ: 0x05}
-	SenseTooManyImmediate = Sense{Key: keyAbortedCommand, ASC: 0x4e}
+	senseNone            = Sense{Key: keyNoSense}
+	senseReadError       = Sense{Key: keyMediumError, ASC: 0x11}
+	senseWriteError      = Sense{Key: keyMediumError, ASC: 0x0c}
+	senseInvalidOpcode   = Sense{Key: keyIllegalRequest, ASC: 0x20}
+	senseOutOfRange      = Sense{Key: keyIllegalRequest, ASC: 0x21}
+	senseNoSuchLUN       = Sense{Key: keyIllegalRequest, ASC: 0x25}
+	senseListLength      = Sense{Key: keyIllegalRequest, ASC: 0x1a}
+	senseInfoUnit        = Sense{Key: keyIllegalRequest, ASC: 0x0e, ASCQ: 0x03}
+	senseSavingUnsup     = Sense{Key: keyIllegalRequest, ASC: 0x39}
+	senseWriteProtected  = Sense{Key: keyDataProtect, ASC: 0x27}
+	senseSpaceExhausted  = Sense{Key: keyDataProtect, ASC: 0x27, ASCQ: 0x07}
+	sensePowerOn         = Sense{Key: keyUnitAttention, ASC: 0x29}
+	senseReset           = Sense{Key: keyUnitAttention, ASC: 0x29, ASCQ: 0x03}
+	senseCapacityChanged = Sense{Key: keyUnitAttention, ASC: 0x2a, ASCQ: 0x09}
+	SenseUnexpectedData  = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0c}
+	SenseNotEnoughData   = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0d}
+	SenseCRC             = Sense{Key: keyAbortedCommand, ASC: 0x47, ASCQ: 0x05}
+	SenseDataOffset      = Sense{Key: keyAbortedCommand, ASC: 0x4b, ASCQ: 0x05}
 )
 
 func invalidCDBField(at int) *Sense {
