@@ -2,11 +2,8 @@ package driver
 
 import (
 	"context"
-	"errors"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/san-csi/san-csi/pkg/san"
 )
@@ -20,15 +17,14 @@ func (c *Controller) ControllerPublishVolume(ctx context.Context, req *csi.Contr
 	if err := checkCapability(req.GetVolumeCapability()); err != nil {
 		return nil, err
 	}
-	leave, err := c.busy.enter(req.GetVolumeId())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	m := req.GetVolumeCapability().GetAccessMode().GetMode()
-	g, err := c.access.Grant(ctx, req.GetVolumeId(), req.GetNodeId(), san.Mode{
-		Shared:   shared(m),
-		ReadOnly: req.GetReadonly() || readOnly(m),
+	var g *san.Grant
+	err := c.busy.do(req.GetVolumeId(), func() (err error) {
+		g, err = c.access.Grant(ctx, req.GetVolumeId(), req.GetNodeId(), san.Mode{
+			Shared:   shared(m),
+			ReadOnly: req.GetReadonly() || readOnly(m),
+		})
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -42,16 +38,9 @@ func (c *Controller) ControllerUnpublishVolume(ctx context.Context, req *csi.Con
 	if err := required(field{"volume_id", req.GetVolumeId()}); err != nil {
 		return nil, err
 	}
-	leave, err := c.busy.enter(req.GetVolumeId())
+	err := c.busy.do(req.GetVolumeId(), func() error { return c.access.Revoke(ctx, req.GetVolumeId(), req.GetNodeId()) })
 	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := c.access.Revoke(ctx, req.GetVolumeId(), req.GetNodeId()); err != nil {
-		if errors.Is(err, san.ErrNotFound) {
-			return nil, status.Error(codes.FailedPrecondition, err.Error()) // its array is not configured
-		}
-		return nil, err
+		return nil, notGone(err)
 	}
 	return &csi.ControllerUnpublishVolumeResponse{}, nil
 }

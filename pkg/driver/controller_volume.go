@@ -19,16 +19,15 @@ func (c *Controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequ
 	if err := checkCreate(req); err != nil {
 		return nil, err
 	}
-	leave, err := c.busy.enter("name/" + req.GetName())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	made, err := c.volumes.Create(ctx, provision.CreateRequest{
-		Name:       req.GetName(),
-		Size:       size(req.GetCapacityRange()),
-		Parameters: req.GetParameters(),
-		Mutable:    req.GetMutableParameters(),
+	var made *provision.Created
+	err := c.busy.do("name/"+req.GetName(), func() (err error) {
+		made, err = c.volumes.Create(ctx, provision.CreateRequest{
+			Name:       req.GetName(),
+			Size:       size(req.GetCapacityRange()),
+			Parameters: req.GetParameters(),
+			Mutable:    req.GetMutableParameters(),
+		})
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -60,19 +59,21 @@ func (c *Controller) DeleteVolume(ctx context.Context, req *csi.DeleteVolumeRequ
 	if err := required(field{"volume_id", req.GetVolumeId()}); err != nil {
 		return nil, err
 	}
-	leave, err := c.busy.enter(req.GetVolumeId())
+	err := c.busy.do(req.GetVolumeId(), func() error { return c.volumes.Delete(ctx, req.GetVolumeId()) })
 	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := c.volumes.Delete(ctx, req.GetVolumeId()); err != nil {
-		if errors.Is(err, san.ErrNotFound) {
-			// Not OK: the volume may be on an array that the configuration lacks.
-			return nil, status.Error(codes.FailedPrecondition, err.Error())
-		}
-		return nil, err
+		return nil, notGone(err)
 	}
 	return &csi.DeleteVolumeResponse{}, nil
+}
+
+// notGone keeps a volume that was not found from being taken for one that is
+// gone: the flows report that only where the configuration lacks its array, on
+// which it may well be.
+func notGone(err error) error {
+	if errors.Is(err, san.ErrNotFound) {
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	return err
 }
 
 // ControllerExpandVolume grows the LUN; the node sees it later (CSI spec,
@@ -84,12 +85,11 @@ func (c *Controller) ControllerExpandVolume(ctx context.Context, req *csi.Contro
 	if req.GetCapacityRange() == nil {
 		return nil, status.Error(codes.InvalidArgument, "capacity_range: missing")
 	}
-	leave, err := c.busy.enter(req.GetVolumeId())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	v, err := c.volumes.Expand(ctx, req.GetVolumeId(), size(req.GetCapacityRange()))
+	var v *san.Volume
+	err := c.busy.do(req.GetVolumeId(), func() (err error) {
+		v, err = c.volumes.Expand(ctx, req.GetVolumeId(), size(req.GetCapacityRange()))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +103,10 @@ func (c *Controller) ControllerModifyVolume(ctx context.Context, req *csi.Contro
 	if err := required(field{"volume_id", req.GetVolumeId()}); err != nil {
 		return nil, err
 	}
-	leave, err := c.busy.enter(req.GetVolumeId())
+	err := c.busy.do(req.GetVolumeId(), func() error {
+		return c.volumes.Modify(ctx, req.GetVolumeId(), req.GetMutableParameters())
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := c.volumes.Modify(ctx, req.GetVolumeId(), req.GetMutableParameters()); err != nil {
 		return nil, err
 	}
 	return &csi.ControllerModifyVolumeResponse{}, nil

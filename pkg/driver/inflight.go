@@ -17,17 +17,25 @@ type inflight struct {
 
 func newInflight() *inflight { return &inflight{keys: map[string]struct{}{}} }
 
-// enter takes the key and returns what gives it back.
-func (f *inflight) enter(key string) (leave func(), err error) {
+// do works on the volume of that key, and on nothing where another call does.
+func (f *inflight) do(key string, work func() error) error {
+	if !f.enter(key) {
+		return status.Errorf(codes.Aborted, "an operation on %q is in progress", key)
+	}
+	defer f.leave(key)
+	return work()
+}
+
+func (f *inflight) enter(key string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, busy := f.keys[key]; busy {
-		return nil, status.Errorf(codes.Aborted, "an operation on %q is in progress", key)
-	}
+	_, busy := f.keys[key]
 	f.keys[key] = struct{}{}
-	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.keys, key)
-	}, nil
+	return !busy
+}
+
+func (f *inflight) leave(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.keys, key)
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -9,20 +10,24 @@ import (
 
 func TestASecondCallOnAVolumeIsAborted(t *testing.T) {
 	f := newInflight()
-	leave, err := f.enter("a")
-	if err != nil {
-		t.Fatal(err)
+	nothing := func() error { return nil }
+	first := errors.New("what the work itself says")
+	err := f.do("a", func() error {
+		if err := f.do("a", nothing); status.Code(err) != codes.Aborted {
+			t.Errorf("while the first is running: got %v, want Aborted", err)
+		}
+		if err := f.do("a", nothing); status.Code(err) != codes.Aborted {
+			t.Errorf("a third one: got %v, want Aborted", err)
+		}
+		if err := f.do("b", nothing); err != nil {
+			t.Errorf("another volume: %v", err)
+		}
+		return first
+	})
+	if !errors.Is(err, first) {
+		t.Errorf("got %v", err)
 	}
-	if _, err := f.enter("a"); status.Code(err) != codes.Aborted {
-		t.Errorf("while the first is running: got %v, want Aborted", err)
-	}
-	other, err := f.enter("b")
-	if err != nil {
-		t.Errorf("another volume: %v", err)
-	}
-	other()
-	leave()
-	if _, err := f.enter("a"); err != nil {
+	if err := f.do("a", nothing); err != nil {
 		t.Errorf("after the first has left: %v", err)
 	}
 }

@@ -72,16 +72,11 @@ func (n *Node) NodeStageVolume(ctx context.Context, req *csi.NodeStageVolumeRequ
 	if err := checkCapability(req.GetVolumeCapability()); err != nil {
 		return nil, err
 	}
-	leave, err := n.busy.enter(req.GetVolumeId())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	s, err := stageRequest(req)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.o.Stager.Stage(ctx, s); err != nil {
+	if err := n.busy.do(s.VolumeID, func() error { return n.o.Stager.Stage(ctx, s) }); err != nil {
 		return nil, err
 	}
 	return &csi.NodeStageVolumeResponse{}, nil
@@ -109,12 +104,10 @@ func (n *Node) NodeUnstageVolume(ctx context.Context, req *csi.NodeUnstageVolume
 	if err := required(field{"volume_id", req.GetVolumeId()}, field{"staging_target_path", req.GetStagingTargetPath()}); err != nil {
 		return nil, err
 	}
-	leave, err := n.busy.enter(req.GetVolumeId())
+	err := n.busy.do(req.GetVolumeId(), func() error {
+		return n.o.Stager.Unstage(ctx, req.GetVolumeId(), req.GetStagingTargetPath())
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := n.o.Stager.Unstage(ctx, req.GetVolumeId(), req.GetStagingTargetPath()); err != nil {
 		return nil, err
 	}
 	return &csi.NodeUnstageVolumeResponse{}, nil

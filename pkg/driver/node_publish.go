@@ -19,13 +19,8 @@ func (n *Node) NodePublishVolume(ctx context.Context, req *csi.NodePublishVolume
 	if err := checkCapability(c); err != nil {
 		return nil, err
 	}
-	leave, err := n.busy.enter(req.GetVolumeId())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	m := c.GetAccessMode().GetMode()
-	if err := n.o.Stager.Publish(ctx, stage.PublishRequest{
+	p := stage.PublishRequest{
 		VolumeID:     req.GetVolumeId(),
 		StagingPath:  req.GetStagingTargetPath(),
 		TargetPath:   req.GetTargetPath(),
@@ -33,7 +28,8 @@ func (n *Node) NodePublishVolume(ctx context.Context, req *csi.NodePublishVolume
 		ReadOnly:     req.GetReadonly() || readOnly(m),
 		MountFlags:   c.GetMount().GetMountFlags(),
 		SingleWriter: m == csi.VolumeCapability_AccessMode_SINGLE_NODE_SINGLE_WRITER,
-	}); err != nil {
+	}
+	if err := n.busy.do(p.VolumeID, func() error { return n.o.Stager.Publish(ctx, p) }); err != nil {
 		return nil, err
 	}
 	return &csi.NodePublishVolumeResponse{}, nil
@@ -45,12 +41,10 @@ func (n *Node) NodeUnpublishVolume(ctx context.Context, req *csi.NodeUnpublishVo
 	if err := required(field{"volume_id", req.GetVolumeId()}, field{"target_path", req.GetTargetPath()}); err != nil {
 		return nil, err
 	}
-	leave, err := n.busy.enter(req.GetVolumeId())
+	err := n.busy.do(req.GetVolumeId(), func() error {
+		return n.o.Stager.Unpublish(ctx, req.GetVolumeId(), req.GetTargetPath())
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := n.o.Stager.Unpublish(ctx, req.GetVolumeId(), req.GetTargetPath()); err != nil {
 		return nil, err
 	}
 	return &csi.NodeUnpublishVolumeResponse{}, nil
@@ -61,16 +55,15 @@ func (n *Node) NodeExpandVolume(ctx context.Context, req *csi.NodeExpandVolumeRe
 	if err := required(field{"volume_id", req.GetVolumeId()}, field{"volume_path", req.GetVolumePath()}); err != nil {
 		return nil, err
 	}
-	leave, err := n.busy.enter(req.GetVolumeId())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	size, err := n.o.Stager.Expand(ctx, stage.ExpandRequest{
-		VolumeID:      req.GetVolumeId(),
-		VolumePath:    req.GetVolumePath(),
-		RequiredBytes: req.GetCapacityRange().GetRequiredBytes(),
-		Block:         req.GetVolumeCapability().GetBlock() != nil,
+	var size int64
+	err := n.busy.do(req.GetVolumeId(), func() (err error) {
+		size, err = n.o.Stager.Expand(ctx, stage.ExpandRequest{
+			VolumeID:      req.GetVolumeId(),
+			VolumePath:    req.GetVolumePath(),
+			RequiredBytes: req.GetCapacityRange().GetRequiredBytes(),
+			Block:         req.GetVolumeCapability().GetBlock() != nil,
+		})
+		return err
 	})
 	if err != nil {
 		return nil, err

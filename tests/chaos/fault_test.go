@@ -5,6 +5,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -18,7 +19,17 @@ const (
 	delayedCommit victim = "driver, its create landing on the array later"
 )
 
-var victims = []victim{driver, driver, iscsid, array, delayedCommit}
+// faults are all pairs of a victim and a call, in random order.
+func faults(random *rand.Rand) []fault {
+	all := []fault{{victim: delayedCommit, during: create}, {victim: delayedCommit, during: create}}
+	for _, v := range []victim{driver, iscsid, array} {
+		for _, c := range calls {
+			all = append(all, fault{victim: v, during: c})
+		}
+	}
+	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
 
 // fault is one kill: of whom, in the middle of which call, and how far into it,
 // as a share of the time that the call took before.
@@ -65,7 +76,8 @@ func (w *world) strike(ctx context.Context, v victim) error {
 	case array:
 		return w.lab.Array.Restart(ctx)
 	case iscsid:
-		_, err := w.node.VM.Run(ctx, "killall -9 iscsid; while pidof iscsid >/dev/null; do usleep 10000; done; iscsid")
+		// iscsiadm starts a daemon that it does not find: whoever is first.
+		_, err := w.node.VM.Run(ctx, "kill -9 $(pidof iscsid); usleep 50000; until pidof iscsid >/dev/null; do iscsid; usleep 50000; done")
 		return err
 	default:
 		return w.node.RestartDriver(ctx)

@@ -37,15 +37,14 @@ func TestChaos(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 0))
 	w := newWorld(t)
 	counts := map[string]int{}
+	var queue []fault
 	for i := range *rounds {
-		f := fault{
-			victim: victims[random.IntN(len(victims))],
-			during: calls[random.IntN(len(calls))],
-			after:  random.Float64(),
+		if len(queue) == 0 {
+			queue = faults(random)
 		}
-		if f.victim == delayedCommit {
-			f.during = create
-		}
+		f := queue[0]
+		queue = queue[1:]
+		f.after = random.Float64()
 		counts[string(f.victim)+" during "+string(f.during)]++
 		start := time.Now()
 		w.round(t, i, f)

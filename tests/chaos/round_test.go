@@ -22,9 +22,8 @@ const (
 	remove    call = "DeleteVolume"
 )
 
-// calls are where a kill may strike; stage, unstage, create and delete are where
-// most can go wrong, so they come twice.
-var calls = []call{create, publish, stage, unstage, unpublish, remove, create, stage, unstage, remove}
+// calls are a volume's life, and where a kill may strike.
+var calls = []call{create, publish, stage, unstage, unpublish, remove}
 
 const (
 	staging = "/var/lib/kubelet/plugins/kubernetes.io/csi/san-csi.io/chaos/globalmount"
@@ -46,7 +45,7 @@ type life struct {
 // round lives one volume's life with one fault and looks for leftovers.
 func (w *world) round(t *testing.T, i int, f fault) {
 	l := &life{w: w, name: fmt.Sprintf("pvc-chaos-%d", i)}
-	for _, c := range []call{create, publish, stage, unstage, unpublish, remove} {
+	for _, c := range calls {
 		if t.Failed() {
 			return
 		}

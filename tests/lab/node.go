@@ -81,10 +81,11 @@ func (n *Node) RestartDriver(ctx context.Context) error {
 	if err := n.KillDriver(ctx); err != nil {
 		return err
 	}
-	if _, err := n.VM.Start(ctx, "exec /payload/san-csi "+n.args, Log); err != nil {
+	pid, err := n.VM.Start(ctx, "exec /payload/san-csi "+n.args, Log)
+	if err != nil {
 		return err
 	}
-	_, err := n.VM.Run(ctx, fmt.Sprintf("until [ -S %s ]; do pidof san-csi >/dev/null || { tail -n 5 %s >&2; exit 1; }; usleep 50000; done", socket, Log))
+	_, err = n.VM.Run(ctx, fmt.Sprintf("until [ -S %s ]; do kill -0 %d || { tail -n 5 %s >&2; exit 1; }; usleep 50000; done", socket, pid, Log))
 	return err
 }
 
@@ -95,13 +96,14 @@ func (n *Node) KillDriver(ctx context.Context) error {
 	return err
 }
 
-// leftoverScript prints what iSCSI, mounts and records a node still has.
+// leftoverScript prints what iSCSI, mounts, records and files a node still has.
 const leftoverScript = `
 for s in /sys/class/iscsi_session/*/targetname; do [ -e "$s" ] && echo "session of $(cat $s)"; done
 for d in /sys/block/sd*; do [ -e "$d" ] && echo "device ${d##*/}"; done
 grep -E '^/dev/sd|/run/sanity/(staging|mount)|/var/lib/kubelet' /proc/mounts | sed 's/^/mount /'
 find /etc/iscsi/nodes /var/lib/iscsi/nodes -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/node record /'
 find /var/lib/san-csi -type f 2>/dev/null | sed 's/^/stage record /'
+find /var/lib/kubelet /run/sanity/staging /run/sanity/mount -xdev -type f 2>/dev/null | sed 's/^/file /'
 true`
 
 // Leftovers is what sessions, devices, mounts and records the node has.
