@@ -17,6 +17,7 @@ func TestListSeesTheDeviceBeneath(t *testing.T) {
 		line("0:44", "/", "/btrfs", "rw", "btrfs", "/dev/sdb", "rw,subvol=/"),
 		line("0:44", "/", "/stale", "rw", "btrfs", "/dev/sdz", "rw"),
 		line("0:6", "/sdb", "/pods/sdb", "ro", "devtmpfs", "udev", "rw"),
+		line("0:6", "/sdb//deleted", "/pods/gone", "rw", "devtmpfs", "udev", "rw"),
 		line("8:16", "/", "/failed", "rw", "ext4", "/dev/sdb", "ro,errors"),
 	)
 	all, err := f.List(t.Context())
@@ -29,6 +30,7 @@ func TestListSeesTheDeviceBeneath(t *testing.T) {
 		{Path: "/btrfs", Device: "8:16", Type: "btrfs", Root: "/"},
 		{Path: "/stale", Type: "btrfs", Root: "/"},
 		{Path: "/pods/sdb", Device: "8:16", Type: "devtmpfs", Root: "/sdb", ReadOnly: true},
+		{Path: "/pods/gone", Type: "devtmpfs", Root: "/sdb//deleted"},
 		{Path: "/failed", Device: "8:16", Type: "ext4", Root: "/", ReadOnly: true},
 	}
 	if !slices.EqualFunc(all, want, func(a, b Mount) bool {

@@ -22,6 +22,9 @@ type Mount struct {
 	Options  []string // of the mount, not of the filesystem
 }
 
+// deleted ends the root of a bind mount whose file was removed.
+const deleted = "//deleted"
+
 // unescape undoes the kernel's escapes in mountinfo (proc(5)).
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
@@ -68,6 +71,8 @@ func (f *Filesystem) hostPath(path string) string {
 func (f *Filesystem) beneath(line mount.MountInfo) string {
 	path := ""
 	switch {
+	case strings.HasSuffix(line.Root, deleted):
+		return "" // a device node whose device is gone; its number may be another's now
 	case line.FsType == Btrfs:
 		path = line.Source
 	case line.FsType == "devtmpfs" && line.Root != "/", line.FsType == "tmpfs" && line.Root != "/":

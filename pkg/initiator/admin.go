@@ -93,14 +93,17 @@ func (a *admin) settings() []setting {
 	}
 }
 
-// login starts the session; one that is there already is success, to be seen
-// in sysfs by the caller.
-func (a *admin) login(ctx context.Context, iqn, portal string) error {
-	err := a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "--login")
-	if err != nil && code(err) != exitSessionExists {
-		return fmt.Errorf("login to %s at %s: %w", iqn, portal, err)
+// login starts the session. One that iscsid says is there already is success
+// too, and told, to be seen in sysfs by the caller.
+func (a *admin) login(ctx context.Context, iqn, portal string) (there bool, err error) {
+	err = a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "--login")
+	if code(err) == exitSessionExists {
+		return true, nil
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("login to %s at %s: %w", iqn, portal, err)
+	}
+	return false, nil
 }
 
 // logout ends one session by its number.

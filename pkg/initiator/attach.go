@@ -18,7 +18,8 @@ var (
 	naaPattern = regexp.MustCompile(`^[0-9a-f]{16}([0-9a-f]{16})?$`)
 )
 
-func (t Target) validate() error {
+// Validate refuses, with ErrInvalid, what no target can be.
+func (t Target) Validate() error {
 	if !iqnPattern.MatchString(t.IQN) {
 		return fmt.Errorf("target %q: not an iSCSI name: %w", t.IQN, ErrInvalid)
 	}
@@ -37,7 +38,7 @@ func (t Target) validate() error {
 // disk, and the identity gate. It may be repeated. What shows another identity
 // is ErrIdentity, and what this call set up is taken down again.
 func (i *Initiator) Attach(ctx context.Context, t Target) (Device, error) {
-	if err := t.validate(); err != nil {
+	if err := t.Validate(); err != nil {
 		return Device{}, err
 	}
 	listening, stop := context.WithCancel(ctx)
@@ -65,14 +66,29 @@ func (i *Initiator) connect(ctx context.Context, events <-chan struct{}, t Targe
 	if err != nil {
 		return session{}, false, err
 	}
+	said := false
 	if len(all) == 0 {
 		fresh = true
-		if err := i.login(ctx, t); err != nil {
+		if said, err = i.login(ctx, t); err != nil {
 			return session{}, fresh, err
 		}
 	}
-	err = i.await(ctx, events, "session of "+t.IQN, func() (bool, error) {
-		all, err := i.sessions(t.IQN)
+	s, err = i.loggedIn(ctx, events, t.IQN, said)
+	return s, fresh, err
+}
+
+// loggedIn waits for a session in full feature phase. One that iscsid only says
+// is there has to show soon: a logout that was cut off may have left it in the
+// daemon's memory alone.
+func (i *Initiator) loggedIn(ctx context.Context, events <-chan struct{}, iqn string, said bool) (s session, err error) {
+	waiting := ctx
+	if said {
+		var stop context.CancelFunc
+		waiting, stop = context.WithTimeout(ctx, i.patience)
+		defer stop()
+	}
+	err = i.await(waiting, events, "session of "+iqn, func() (bool, error) {
+		all, err := i.sessions(iqn)
 		at := slices.IndexFunc(all, func(s session) bool { return s.state == loggedIn })
 		if err != nil || at < 0 {
 			return false, err
@@ -80,26 +96,29 @@ func (i *Initiator) connect(ctx context.Context, events <-chan struct{}, t Targe
 		s = all[at]
 		return true, nil
 	})
-	return s, fresh, err
+	if err != nil && said && ctx.Err() == nil {
+		return s, fmt.Errorf("iscsid says that a session of %s exists, the kernel has none that is logged in; if this stays, restart iscsid: %w", iqn, ErrUnavailable)
+	}
+	return s, err
 }
 
 // login tries the portals in their order; one is enough.
-func (i *Initiator) login(ctx context.Context, t Target) error {
+func (i *Initiator) login(ctx context.Context, t Target) (there bool, err error) {
 	if len(t.Portals) == 0 {
-		return fmt.Errorf("login to %s: no portal given: %w", t.IQN, ErrInvalid)
+		return false, fmt.Errorf("login to %s: no portal given: %w", t.IQN, ErrInvalid)
 	}
 	var failures []error
 	for _, portal := range t.Portals {
 		err := i.admin.prepare(ctx, t.IQN, portal)
 		if err == nil {
-			err = i.admin.login(ctx, t.IQN, portal)
+			there, err = i.admin.login(ctx, t.IQN, portal)
 		}
 		if err == nil {
-			return nil
+			return there, nil
 		}
 		failures = append(failures, err)
 	}
-	return errors.Join(failures...)
+	return false, errors.Join(failures...)
 }
 
 // bringUp makes the LUN's disk appear and passes it through the gate. A device

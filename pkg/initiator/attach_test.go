@@ -91,6 +91,18 @@ func TestStaleDeviceGoesBeforeTheScan(t *testing.T) {
 	}
 }
 
+// A disk is in sysfs and has its node a moment before it can be opened.
+func TestAttachWaitsUntilTheDiskOpens(t *testing.T) {
+	k, i := newKernel(t)
+	k.early = 2
+	if d, err := i.Attach(t.Context(), wanted()); err != nil || d.Name != "sdb" {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	if reads := k.did("read"); len(reads) != 3 {
+		t.Errorf("%d trial reads, want 3: the disk opens at the third", len(reads))
+	}
+}
+
 // TestGate: what is refused at the gate, and what is left of the attach.
 func TestGate(t *testing.T) {
 	cases := []struct {

@@ -13,7 +13,7 @@ import (
 // device, session and record may each be gone. A device of another identity,
 // or one that something of the node's still holds, stops it before any change.
 func (i *Initiator) Detach(ctx context.Context, iqn, naa string) error {
-	if err := (Target{IQN: iqn, NAA: naa}).validate(); err != nil {
+	if err := (Target{IQN: iqn, NAA: naa}).Validate(); err != nil {
 		return err
 	}
 	listening, stop := context.WithCancel(ctx)
@@ -101,6 +101,12 @@ func (i *Initiator) flush(ctx context.Context, d Device) error {
 // end logs out the sessions and waits until the target has none.
 func (i *Initiator) end(ctx context.Context, events <-chan struct{}, iqn string, all []session) error {
 	for _, s := range all {
+		if i.stuck(s) {
+			if err := i.endStuck(ctx, events, s); err != nil {
+				return err
+			}
+			continue
+		}
 		// A session that ended meanwhile is refused with one of several codes.
 		err := i.admin.logout(ctx, s.sid)
 		if err != nil && exists(i.sysPath("class", "iscsi_session", "session"+s.sid)) {

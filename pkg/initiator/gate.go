@@ -79,7 +79,7 @@ func (i *Initiator) Find(_ context.Context, t Target) (Device, error) {
 
 // locate gives the directory of the target's scsi device too.
 func (i *Initiator) locate(t Target) (string, Device, error) {
-	if err := t.validate(); err != nil {
+	if err := t.Validate(); err != nil {
 		return "", Device{}, err
 	}
 	all, err := i.sessions(t.IQN)

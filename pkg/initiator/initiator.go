@@ -86,6 +86,8 @@ type Initiator struct {
 	subscribe func(ctx context.Context) (<-chan struct{}, error)
 	disk      disk
 	write     func(ctx context.Context, path, value string) error // to an attribute of sysfs
+	patience  time.Duration                                       // with a logout that somebody else has begun
+	destroy   func(transport uint64, sid uint32) error            // of a session in the kernel
 }
 
 // New makes an Initiator.
@@ -105,6 +107,8 @@ func New(o Options) *Initiator {
 		subscribe: o.Subscribe,
 		disk:      blockDisk{},
 		write:     writeAttribute,
+		patience:  unboundPatience,
+		destroy:   destroySession,
 	}
 	if i.admin.exec == nil {
 		i.admin.exec = utilexec.New()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	utilexec "k8s.io/utils/exec"
 	testingexec "k8s.io/utils/exec/testing"
 )
@@ -34,19 +35,21 @@ type kernel struct {
 	root   string
 	events chan struct{}
 
-	mu       sync.Mutex
-	log      []string       // what was done to it, in order
-	naa      string         // that the LUN shows now
-	size     int64          // that the LUN has now
-	ro       string         // as in sysfs
-	noDisk   bool           // a scan makes no disk appear
-	readErr  error          // of a trial read
-	flushErr error          // of a flush
-	exits    map[string]int // exit code by the operation of iscsiadm
-	ends     bool           // a session ends by itself when it is logged out
-	hang     string         // the operation that never ends
-	next     int            // session and host number of the next login
-	pending  sync.WaitGroup // disks on their way
+	mu        sync.Mutex
+	log       []string       // what was done to it, in order
+	naa       string         // that the LUN shows now
+	size      int64          // that the LUN has now
+	ro        string         // as in sysfs
+	noDisk    bool           // a scan makes no disk appear
+	readErr   error          // of a trial read
+	early     int            // trial reads that come before the disk can be opened
+	flushErr  error          // of a flush
+	exits     map[string]int // exit code by the operation of iscsiadm
+	ends      bool           // a session ends by itself when it is logged out
+	hang      string         // the operation that never ends
+	forgotten bool           // a session that iscsid says exists is not in the kernel
+	next      int            // session and host number of the next login
+	pending   sync.WaitGroup // disks on their way
 }
 
 func newKernel(t *testing.T) (*kernel, *Initiator) {
@@ -222,7 +225,7 @@ func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 		<-ctx.Done()
 		return nil, &testingexec.FakeExitError{Status: 137}
 	}
-	if exit == exitSessionExists && operation == "login" {
+	if exit == exitSessionExists && operation == "login" && !k.forgotten {
 		k.mu.Lock()
 		k.logIn(iqn, loggedIn) // somebody was faster
 		k.mu.Unlock()
@@ -270,7 +273,15 @@ func (d fakeDisk) Number(path string) (string, error) {
 	return fmt.Sprintf("8:%d", 16*n), nil
 }
 
-func (d fakeDisk) Read(context.Context, string) error { d.note("read"); return d.readErr }
+func (d fakeDisk) Read(_ context.Context, path string) error {
+	d.note("read")
+	if d.early > 0 {
+		d.early--
+		d.event() // the disk's own, once it is whole
+		return &os.PathError{Op: "open", Path: path, Err: unix.ENXIO}
+	}
+	return d.readErr
+}
 
 func (d fakeDisk) Flush(context.Context, string) error { d.note("flush"); return d.flushErr }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/san-csi/san-csi/pkg/filesystem"
 	"github.com/san-csi/san-csi/pkg/initiator"
@@ -11,7 +12,8 @@ import (
 )
 
 // Stage brings the volume to the staging path: record, attach, identity gate,
-// format gate, check, mount. A block volume is attached and no more. Staged
+// format gate, check, mount. A block volume is attached and its device node
+// bound beneath the staging path. Staged
 // already with the same attributes is success, with others ErrConflict. An
 // epoch older than the staged one is ErrInvalid; for a newer one the old
 // mapping is taken down first, with what it had not yet written.
@@ -97,12 +99,12 @@ func (s *Stager) bring(ctx context.Context, req StageRequest, r *record) error {
 	if err != nil {
 		return err
 	}
-	if r.Block {
-		return nil
-	}
 	mounted, err := s.settled(ctx, r, d)
 	if err != nil || mounted {
 		return err
+	}
+	if r.Block {
+		return s.mounts.BindDevice(ctx, d.Path, seat(r.StagingPath, r.Block), r.ReadOnly)
 	}
 	if err := s.prepare(ctx, req, r, d); err != nil {
 		return err
@@ -116,22 +118,33 @@ func (s *Stager) bring(ctx context.Context, req StageRequest, r *record) error {
 	})
 }
 
-// settled reports whether the staging path shows this very device as it should
-// be; a mount of anything else there is stale and is taken away.
+// seat is where a stage mounts: at the staging path, or for a block volume at a
+// file beneath it, which shows the device's node. So the mount table tells what
+// is staged there also where the record was lost.
+func seat(stagingPath string, block bool) string {
+	if block {
+		return filepath.Join(stagingPath, "device")
+	}
+	return stagingPath
+}
+
+// settled reports whether the seat shows this very device as it should be; a
+// mount of anything else there is stale and is taken away.
 func (s *Stager) settled(ctx context.Context, r *record, d initiator.Device) (bool, error) {
-	m, err := s.mountAt(ctx, r.StagingPath)
+	path := seat(r.StagingPath, r.Block)
+	m, err := s.mountAt(ctx, path)
 	if err != nil || m == nil {
 		return false, err
 	}
 	// A writable mount that turned read-only has seen errors: mount it afresh.
-	if m.Device == d.Number && m.Type == r.FSType && m.ReadOnly == r.readOnly() {
+	if shows(m, r, d) && m.ReadOnly == r.readOnly() {
 		return true, nil
 	}
 	if err := s.unused(ctx, r, r.StagingPath); err != nil {
 		return false, err
 	}
-	klog.FromContext(ctx).Info("Stale mount is taken away", "path", r.StagingPath, "device", m.Device, "expected", d.Number)
-	return false, s.mounts.Unmount(ctx, r.StagingPath)
+	klog.FromContext(ctx).Info("Stale mount is taken away", "path", path, "device", m.Device, "expected", d.Number)
+	return false, s.mounts.Unmount(ctx, path)
 }
 
 // prepare passes the device through the format gate, formats it if need be, and

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -55,11 +56,16 @@ func TestSessionThatNobodyKnows(t *testing.T) {
 }
 
 func TestUnstageWithoutRecord(t *testing.T) {
-	w := newWorld(t)
-	w.must(w.stage)
-	w.must(func(s *Stager) error { return s.records.remove(volume) }, w.unstage)
-	w.wantNothing()
-	w.must(w.unstage) // nothing there is success
+	for _, block := range []bool{false, true} {
+		t.Run(fmt.Sprintf("block %t", block), func(t *testing.T) {
+			w, req := newWorld(t), request()
+			req.Block = block
+			w.must(func(s *Stager) error { return s.Stage(t.Context(), req) })
+			w.must(func(s *Stager) error { return s.records.remove(volume) }, w.unstage)
+			w.wantNothing()
+			w.must(w.unstage) // nothing there is success
+		})
+	}
 }
 
 func TestUnstageIsRefusedWhileInUse(t *testing.T) {
@@ -130,7 +136,8 @@ func TestBlockVolume(t *testing.T) {
 	w, req, pub := newWorld(t), request(), publishRequest()
 	req.Block, pub.Block = true, true
 	w.must(func(s *Stager) error { return s.Stage(t.Context(), req) })
-	if len(w.mounts) != 0 || w.formatted != 0 || !w.attached {
+	w.must(func(s *Stager) error { return s.Stage(t.Context(), req) })
+	if len(w.mounts) != 1 || len(w.mountsAt(staging+"/device")) != 1 || w.formatted != 0 || !w.attached {
 		t.Fatalf("staged with mounts %v, %d mkfs, attached %t", w.mounts, w.formatted, w.attached)
 	}
 	w.must(func(s *Stager) error { return s.Publish(t.Context(), pub) })

@@ -78,14 +78,13 @@ func (r *record) differs(q StageRequest) string {
 
 // target is the LUN as the initiator takes it.
 func (r *record) target() initiator.Target {
-	return initiator.Target{
-		IQN:       r.Target.IQN,
-		Portals:   r.Target.Portals,
-		LUN:       r.Target.LUN,
-		NAA:       r.Target.NAA,
-		SizeBytes: r.Target.SizeBytes,
-		ReadOnly:  r.ReadOnly,
-	}
+	t := r.Target.initiator()
+	t.ReadOnly = r.ReadOnly
+	return t
+}
+
+func (t Target) initiator() initiator.Target {
+	return initiator.Target{IQN: t.IQN, Portals: t.Portals, LUN: t.LUN, NAA: t.NAA, SizeBytes: t.SizeBytes}
 }
 
 // store keeps the records. What save returned nil for survives a power cut.

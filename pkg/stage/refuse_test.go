@@ -23,6 +23,8 @@ func TestStageRefuses(t *testing.T) {
 		{"no path", func(_ *world, r *StageRequest) { r.StagingPath = "" }, ErrInvalid, "staging path"},
 		{"no target", func(_ *world, r *StageRequest) { r.Target.IQN = "" }, ErrInvalid, "IQN"},
 		{"no portal", func(_ *world, r *StageRequest) { r.Target.Portals = nil }, ErrInvalid, "portal"},
+		{"option as target", func(_ *world, r *StageRequest) { r.Target.IQN = "--version" }, ErrInvalid, "--version"},
+		{"no port", func(_ *world, r *StageRequest) { r.Target.Portals = []string{"10.0.0.1"} }, ErrInvalid, `"10.0.0.1"`},
 		{"short naa", func(_ *world, r *StageRequest) { r.Target.NAA = "6f47" }, ErrInvalid, `"6f47"`},
 		{"lun out of range", func(_ *world, r *StageRequest) { r.Target.LUN = 16384 }, ErrInvalid, "16384"},
 		{"size 0", func(_ *world, r *StageRequest) { r.Target.SizeBytes = 0 }, ErrInvalid, "0 bytes"},

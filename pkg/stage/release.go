@@ -33,7 +33,11 @@ func (s *Stager) Unstage(ctx context.Context, volumeID, stagingPath string) erro
 // where the device is gone and only its mount is left.
 func (s *Stager) reconstruct(ctx context.Context, volumeID, stagingPath string) (*record, error) {
 	r := &record{VolumeID: volumeID, StagingPath: stagingPath}
-	m, err := s.mountAt(ctx, stagingPath)
+	m, err := s.mountAt(ctx, seat(stagingPath, false))
+	if err == nil && m == nil {
+		r.Block = true
+		m, err = s.mountAt(ctx, seat(stagingPath, true))
+	}
 	if err != nil || m == nil || m.Device == "" {
 		return r, err
 	}
@@ -102,7 +106,7 @@ func (s *Stager) unused(ctx context.Context, r *record, stagingPath string) erro
 		if m.Device == "" || !slices.Contains(numbers, m.Device) {
 			continue
 		}
-		if !samePath(m.Path, stagingPath) && !samePath(m.Path, r.StagingPath) {
+		if !samePath(m.Path, seat(stagingPath, r.Block)) && !samePath(m.Path, seat(r.StagingPath, r.Block)) {
 			return fmt.Errorf("device %s is still mounted at %s: %w", m.Device, m.Path, ErrBusy)
 		}
 	}
@@ -126,7 +130,7 @@ func (s *Stager) numbers(ctx context.Context, r *record) ([]string, error) {
 // drops the record.
 func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string) error {
 	for _, path := range slices.Compact([]string{stagingPath, r.StagingPath}) {
-		if err := s.mounts.Unmount(ctx, path); err != nil {
+		if err := s.vacate(ctx, seat(path, r.Block), r.Block); err != nil {
 			return err
 		}
 	}
@@ -144,6 +148,15 @@ func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string) e
 	return s.records.remove(r.VolumeID)
 }
 
+// vacate unmounts the seat; the file of a block volume's is ours, the staging
+// directory is the caller's.
+func (s *Stager) vacate(ctx context.Context, path string, block bool) error {
+	if block {
+		return s.retract(ctx, path)
+	}
+	return s.mounts.Unmount(ctx, path)
+}
+
 // vanished is the last look before the record goes.
 func (s *Stager) vanished(ctx context.Context, r *record) error {
 	live, err := s.iscsi.Mapping(ctx, r.Target.IQN)
@@ -153,12 +166,13 @@ func (s *Stager) vanished(ctx context.Context, r *record) error {
 	if live.Live() {
 		return fmt.Errorf("%s still has %d sessions and %d devices: %w", r.Target.IQN, live.Sessions, len(live.Devices), ErrBusy)
 	}
-	m, err := s.mountAt(ctx, r.StagingPath)
+	path := seat(r.StagingPath, r.Block)
+	m, err := s.mountAt(ctx, path)
 	if err != nil {
 		return err
 	}
 	if m != nil {
-		return fmt.Errorf("%s is still a mount of %s: %w", r.StagingPath, m.Device, ErrBusy)
+		return fmt.Errorf("%s is still a mount of %s: %w", path, m.Device, ErrBusy)
 	}
 	return nil
 }

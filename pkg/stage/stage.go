@@ -35,7 +35,7 @@ type StageRequest struct {
 	Target      Target
 	Epoch       int64 // of the grant; an older one than the staged one is refused
 	Blank       bool  // the controller says that it may be formatted
-	Block       bool  // raw: no filesystem, nothing is mounted
+	Block       bool  // raw: no filesystem, the device node is shown
 	FSType      string
 	MountFlags  []string
 	MkfsOptions []string
@@ -120,6 +120,10 @@ func (r *StageRequest) validate() error {
 	}
 	if !slices.Contains([]string{FsckPreen, FsckOff, FsckRepair}, r.Fsck) {
 		return fmt.Errorf("stage %s: fsck %q: not preen, off or repair: %w", r.VolumeID, r.Fsck, ErrInvalid)
+	}
+	// Before the record: what the initiator refuses could not be detached either.
+	if err := r.Target.initiator().Validate(); err != nil {
+		return failed("stage", r.VolumeID, err)
 	}
 	return r.validateFilesystem()
 }

@@ -25,6 +25,7 @@ type Lab struct {
 	endpoint string // of the API, as drivers are told
 	ca       []byte // of the endpoint's certificate, PEM
 	payload  string
+	data     string // the array's directory
 }
 
 const apiPath = "/json-rpc/12.5"
@@ -39,7 +40,7 @@ func Open(ctx context.Context, bin string) (*Lab, error) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return nil, err
 	}
-	l := &Lab{}
+	l := &Lab{data: data}
 	if l.Array, err = guest.StartArray(ctx, guest.ArrayConfig{Binary: filepath.Join(bin, "san-array"), DataDir: data}); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/container-storage-interface/spec/lib/go/csi"
+
 	"github.com/san-csi/san-csi/tests/guest"
 	"github.com/san-csi/san-csi/tests/lab"
 )
@@ -17,8 +19,47 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// start is an array and a node with the driver in it.
-func start(t *testing.T, args ...string) (*lab.Lab, *lab.Node) {
+// TestNode runs every part on one array and one node, the driver started anew
+// for each; after each, nothing may be left on either.
+func TestNode(t *testing.T) {
+	b := boot(t)
+	for _, part := range []struct {
+		name   string
+		driver []string // arguments
+		test   func(*testing.T, *bench)
+	}{
+		{"filesystems", nil, testFilesystems},
+		{"fsck", nil, testFsck},
+		{"block", nil, testBlock},
+		{"foreign data", nil, testForeignData},
+		{"wrong grants", nil, testWrongGrants},
+		{"wrong calls", nil, testWrongCalls},
+		{"unreadable", nil, testUnreadable},
+		{"broken", nil, testBroken},
+		{"cut off", nil, testCutOff},
+		{"in use", nil, testInUse},
+		{"dead array", nil, testDeadArray},
+		{"others", nil, testOthers},
+		{"sanity", []string{"--max-volumes=3"}, testSanity},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			if err := b.node.StartDriver(t.Context(), part.driver...); err != nil {
+				t.Fatal(err)
+			}
+			part.test(t, b)
+		})
+		checkNothingLeft(t, part.name, b) // the part has undone its volumes by now
+	}
+}
+
+// bench is the array and the node that the parts share.
+type bench struct {
+	lab  *lab.Lab
+	node *lab.Node
+	id   string // the node's, for ControllerPublishVolume
+}
+
+func boot(t *testing.T) *bench {
 	t.Helper()
 	l, err := lab.Open(t.Context(), "../../bin")
 	if err != nil {
@@ -28,19 +69,39 @@ func start(t *testing.T, args ...string) (*lab.Lab, *lab.Node) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.StartDriver(t.Context(), args...); err != nil {
+	if err := n.StartDriver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return l, n
+	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bench{lab: l, node: n, id: info.GetNodeId()}
+}
+
+// sh runs a shell script on the node.
+func (b *bench) sh(t *testing.T, script string) string {
+	t.Helper()
+	out, err := b.node.VM.Run(t.Context(), script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // checkNothingLeft looks at the array and at the node.
-func checkNothingLeft(t *testing.T, l *lab.Lab, n *lab.Node) {
+func checkNothingLeft(t *testing.T, after string, b *bench) {
 	t.Helper()
-	if left, err := l.Leftovers(t.Context()); err != nil || len(left) > 0 {
-		t.Errorf("left on the array: %q, %v", left, err)
+	if left, err := b.lab.Leftovers(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("left on the array after %s: %q, %v", after, left, err)
 	}
-	if left, err := n.Leftovers(t.Context()); err != nil || len(left) > 0 {
+	checkNodeClean(t, b)
+}
+
+// checkNodeClean looks at the node alone.
+func checkNodeClean(t *testing.T, b *bench) {
+	t.Helper()
+	if left, err := b.node.Leftovers(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("left on the node: %q, %v", left, err)
 	}
 }

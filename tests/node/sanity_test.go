@@ -23,14 +23,13 @@ exec /payload/csi-sanity --csi.endpoint=%s --csi.mountdir=/run/sanity/mount --cs
   --ginkgo.no-color --ginkgo.json-report=/run/sanity/report.json
 `
 
-// TestSanity runs csi-sanity in the guest against the real driver, once with
+// testSanity runs csi-sanity in the guest against the real driver, once with
 // filesystems and once with raw block volumes, and then looks for leftovers.
-func TestSanity(t *testing.T) {
-	l, node := start(t, "--max-volumes=3")
+func testSanity(t *testing.T, b *bench) {
 	for _, accessType := range []string{"mount", "block"} {
 		t.Run(accessType, func(t *testing.T) {
-			output, runErr := node.VM.Run(t.Context(), fmt.Sprintf(sanityScript, lab.Endpoint, accessType))
-			report, err := node.VM.Get(t.Context(), "/run/sanity/report.json")
+			output, runErr := b.node.VM.Run(t.Context(), fmt.Sprintf(sanityScript, lab.Endpoint, accessType))
+			report, err := b.node.VM.Get(t.Context(), "/run/sanity/report.json")
 			if err != nil {
 				t.Fatalf("csi-sanity wrote no report: %v\n%s", runErr, output)
 			}
@@ -39,7 +38,7 @@ func TestSanity(t *testing.T) {
 			if runErr != nil || passed == 0 {
 				t.Errorf("csi-sanity: %v\n%s", runErr, output)
 			}
-			checkNothingLeft(t, l, node)
+			checkNothingLeft(t, accessType+" volumes", b)
 		})
 	}
 }
