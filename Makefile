@@ -57,3 +57,19 @@ lint: ## golangci-lint, built from its module
 .PHONY: clean
 clean: ## what was built here
 	@rm -rf $(BIN)
+
+# --- chart and kustomization ---
+
+.PHONY: chart-readme
+chart-readme: ## the chart's README.md from the comments of its values.yaml
+	@go run ./tests/chart/readme
+
+.PHONY: deploy
+deploy: ## deploy/, the kustomization, from the chart
+	@go run ./tests/chart/deploy
+
+.PHONY: lint-chart
+lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examples/ (builds helm from its module, once)
+	@echo "==> the chart"
+	@go vet -tags chart ./tests/chart/...
+	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...

@@ -15,20 +15,16 @@ import (
 
 // controllerFlows wires the controller's rooms. No array is called yet: one
 // that is down must not keep the others from being served.
-func controllerFlows(o *options) (*provision.Flows, error) {
-	file, err := config.Load(o.arrays)
-	if err != nil {
-		return nil, err
-	}
+func controllerFlows(file *config.Config, cluster string, maxVolumes int) (*provision.Flows, error) {
 	var members []placement.Member
 	for _, a := range file.Arrays {
-		array, err := openArray(a, o.cluster, o.maxVolumes)
+		array, err := openArray(a, cluster, maxVolumes)
 		if err != nil {
 			return nil, fmt.Errorf("array %q: %w", a.Name, err)
 		}
 		members = append(members, placement.Member{Name: a.Name, Labels: a.Labels, Array: array})
 	}
-	return provision.New(placement.NewFleet(members), o.cluster), nil
+	return provision.New(placement.NewFleet(members), cluster), nil
 }
 
 // openArray is the array of that entry; config has checked its family.

@@ -5,13 +5,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"os/signal"
 	"syscall"
 
 	"k8s.io/klog/v2"
-
-	"github.com/san-csi/san-csi/pkg/driver"
 )
 
 // version is set by the linker.
@@ -34,36 +31,27 @@ func main() {
 	klog.Flush()
 }
 
-// run serves CSI until the context ends. What the driver needs is checked
-// before its socket opens.
+// run serves CSI until the context ends: at once, or for as long as this
+// process holds the Lease.
 func run(ctx context.Context, o *options) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	serving := driver.Options{Version: version}
-	if o.mode.controller() {
-		flows, err := controllerFlows(o)
-		if err != nil {
-			return err
-		}
-		serving.Controller = driver.NewController(flows, flows)
-		go flows.Sweep(ctx, o.sweepInterval)
-	}
-	if o.mode.node() {
-		node, err := nodeService(o)
-		if err != nil {
-			return err
-		}
-		serving.Node = node
-	}
-	d, err := driver.New(serving)
+	s, err := prepare(o)
 	if err != nil {
 		return err
 	}
-	l, err := driver.Listen(o.socket())
-	if err != nil {
+	health := &health{socket: o.socket()}
+	lead := func(ctx context.Context, work func(context.Context) error) error { return work(ctx) }
+	if o.leaderElection {
+		election, err := newElection(s.client, o.lease)
+		if err != nil {
+			return err
+		}
+		health.election, lead = election.Healthy, election.Lead
+	}
+	if err := health.listen(ctx, o.httpEndpoint); err != nil {
 		return err
 	}
-	klog.InfoS("serving CSI", "version", version, "mode", o.mode, "endpoint", o.endpoint, "pid", os.Getpid())
-	return d.Serve(ctx, l)
+	return lead(ctx, func(ctx context.Context) error { return s.serve(ctx, health) })
 }

@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/san-csi/san-csi/pkg/driver"
 )
 
 type mode string
@@ -35,6 +39,18 @@ type options struct {
 	records       string
 	hostRoot      string
 	maxVolumes    int
+	startupTaint  string
+
+	kubeconfig     string
+	leaderElection bool
+	lease          lease
+	httpEndpoint   string
+}
+
+// lease is what the controllers of one cluster compete for.
+type lease struct {
+	namespace, name, identity string
+	duration                  time.Duration
 }
 
 func bind(f *flag.FlagSet) *options {
@@ -44,7 +60,7 @@ func bind(f *flag.FlagSet) *options {
 	f.BoolVar(&o.version, "version", false, "print the version and end")
 
 	f.StringVar(&o.arrays, "arrays", "/etc/san-csi/arrays.yaml", "the arrays' file (controller)")
-	f.StringVar(&o.cluster, "cluster", "default", "this Kubernetes cluster's name on the arrays: volumes of other names are left alone (controller)")
+	f.StringVar(&o.cluster, "cluster", "", "this Kubernetes cluster's name on the arrays: volumes of other names are left alone; by default the UID of its namespace kube-system, outside of Kubernetes \"default\" (controller)")
 	f.DurationVar(&o.sweepInterval, "sweep-interval", time.Minute, "how often leftovers of calls that were cut off are looked for (controller)")
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
@@ -52,6 +68,15 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
 	f.StringVar(&o.hostRoot, "host-root", "", "run the host's iscsiadm by chroot into this directory, by default directly (node)")
 	f.IntVar(&o.maxVolumes, "max-volumes", 0, "how many volumes a node takes, the same for controller and nodes; 0 = the array's own bound")
+	f.StringVar(&o.startupTaint, "startup-taint", "", "key of a taint to remove from this node once its kubelet has registered the driver; --node-name must be the Node's name then (node)")
+
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint and the default of --cluster ask it")
+	f.BoolVar(&o.leaderElection, "leader-election", false, "open the CSI socket only while this process holds the Lease, and end when it is lost (--mode=controller)")
+	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
+	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
+	f.StringVar(&o.lease.identity, "lease-identity", "", "this process among the Lease's candidates, such as its pod's name; by default the host's name and a random part")
+	f.DurationVar(&o.lease.duration, "lease-duration", 15*time.Second, "how long a Lease that is not renewed stays its holder's: the time a standby waits for a leader that died")
+	f.StringVar(&o.httpEndpoint, "http-endpoint", "", "host:port to answer /healthz on, \"\" = nowhere")
 	return o
 }
 
@@ -62,8 +87,8 @@ func (o *options) validate() error {
 	if path, ok := strings.CutPrefix(o.endpoint, "unix://"); !ok || !filepath.IsAbs(path) {
 		return fmt.Errorf("--endpoint %q: must be unix:///path/to/csi.sock", o.endpoint)
 	}
-	if o.mode.controller() && (o.cluster == "" || len(o.cluster) > 63) {
-		return fmt.Errorf("--cluster %q: must be 1 to 63 bytes", o.cluster)
+	if len(o.cluster) > 63 {
+		return fmt.Errorf("--cluster %q: must be at most 63 bytes", o.cluster)
 	}
 	if o.mode.controller() && o.sweepInterval <= 0 {
 		return fmt.Errorf("--sweep-interval %s: must be positive", o.sweepInterval)
@@ -71,14 +96,47 @@ func (o *options) validate() error {
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)
 	}
-	if !o.mode.node() || o.nodeName != "" {
+	if err := o.validateElection(); err != nil {
+		return err
+	}
+	if o.startupTaint != "" && (!o.mode.node() || o.nodeName == "") {
+		return fmt.Errorf("--startup-taint %s: needs --mode=%s and --node-name", o.startupTaint, modeNode)
+	}
+	return o.complete()
+}
+
+func (o *options) validateElection() error {
+	if !o.leaderElection {
 		return nil
 	}
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return errors.New("--node-name: not given, and the host has no name")
+	if o.mode != modeController {
+		return fmt.Errorf("--leader-election with --mode=%s: only controllers compete, a node always serves", o.mode)
 	}
-	o.nodeName = name
+	if o.lease.namespace == "" || o.lease.name == "" {
+		return fmt.Errorf("--leader-election: --lease-namespace %q and --lease-name %q must both be given", o.lease.namespace, o.lease.name)
+	}
+	if o.lease.duration < minLease {
+		return fmt.Errorf("--lease-duration %s: must be at least %s", o.lease.duration, minLease)
+	}
+	return nil
+}
+
+// minLease leaves a busy API server time to answer a renewal, and is what a
+// Lease, which counts whole seconds, can say.
+const minLease = 3 * time.Second
+
+// complete gives the names that were not given.
+func (o *options) complete() error {
+	name, err := os.Hostname()
+	if o.mode.node() && o.nodeName == "" {
+		if err != nil || name == "" {
+			return errors.New("--node-name: not given, and the host has no name")
+		}
+		o.nodeName = name
+	}
+	if o.lease.identity == "" {
+		o.lease.identity = name + "_" + uuid.NewString()
+	}
 	return nil
 }
 

@@ -1,0 +1,43 @@
+{{/* A sidecar of the controller. Takes root, key (in sidecars), name, workers (a flag), port (of metrics) and args.
+No election of its own: the driver's socket is there only where the driver leads, and the sidecar waits for it. */}}
+{{- define "san-csi.sidecar" -}}
+{{- $s := index .root.Values.sidecars .key -}}
+- name: {{ .name }}
+  image: {{ include "san-csi.image" (dict "root" .root "image" $s.image) }}
+  imagePullPolicy: {{ $s.image.pullPolicy }}
+  args:
+    - --csi-address=/csi/csi.sock
+    - --leader-election=false
+    - --v={{ .root.Values.logLevel }}
+    - --timeout={{ $s.timeout }}
+    - --{{ .workers }}={{ $s.workerThreads }}
+    - --kube-api-qps={{ $s.kubeAPI.qps }}
+    - --kube-api-burst={{ $s.kubeAPI.burst }}
+    {{- range .args }}
+    - {{ . }}
+    {{- end }}
+    {{- if .root.Values.metrics.enabled }}
+    - --http-endpoint=:{{ .port }}
+    {{- end }}
+    {{- range $s.additionalArgs }}
+    - {{ . | quote }}
+    {{- end }}
+  env:
+    - name: NAMESPACE
+      valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+    - name: POD_NAME
+      valueFrom: {fieldRef: {fieldPath: metadata.name}}
+  {{- if .root.Values.metrics.enabled }}
+  ports:
+    - name: {{ .key }}
+      containerPort: {{ .port }}
+      protocol: TCP
+  {{- end }}
+  resources:
+    {{- toYaml $s.resources | nindent 4 }}
+  securityContext:
+    {{- toYaml .root.Values.controller.securityContext | nindent 4 }}
+  volumeMounts:
+    - name: socket
+      mountPath: /csi
+{{- end }}

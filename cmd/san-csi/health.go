@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/container-storage-interface/spec/lib/go/csi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"k8s.io/klog/v2"
+)
+
+// probeTimeout bounds one look at the own socket.
+const probeTimeout = 3 * time.Second
+
+// health answers whether this process is worth keeping. A standby that waits
+// for the Lease is; one whose open socket does not answer is not.
+type health struct {
+	socket   string
+	election func(context.Context) error // nil without an election
+	open     atomic.Bool
+}
+
+// opened tells that the socket serves from now on.
+func (h *health) opened() { h.open.Store(true) }
+
+// listen answers GET /healthz on that address until the context ends; with ""
+// it does nothing.
+func (h *health) listen(ctx context.Context, address string) error {
+	if address == "" {
+		return nil
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("--http-endpoint %s: %w", address, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /healthz", h)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: probeTimeout}
+	context.AfterFunc(ctx, func() {
+		if err := server.Close(); err != nil {
+			klog.ErrorS(err, "close the health endpoint", "address", address)
+		}
+	})
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			klog.ErrorS(err, "health endpoint", "address", address)
+		}
+	}()
+	return nil
+}
+
+// ServeHTTP answers 200 or 503 with the reason.
+func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
+	defer cancel()
+	if err := h.check(ctx); err != nil {
+		klog.ErrorS(err, "not healthy")
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+func (h *health) check(ctx context.Context) error {
+	if h.election != nil {
+		if err := h.election(ctx); err != nil {
+			return err
+		}
+	}
+	if !h.open.Load() {
+		return nil
+	}
+	return probe(ctx, h.socket)
+}
+
+// probe asks the socket as the kubelet and the sidecars do.
+func probe(ctx context.Context, socket string) error {
+	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return fmt.Errorf("probe %s: %w", socket, err)
+	}
+	defer conn.Close()
+	answer, err := csi.NewIdentityClient(conn).Probe(ctx, &csi.ProbeRequest{})
+	if err != nil {
+		return fmt.Errorf("probe %s: %w", socket, err)
+	}
+	if ready := answer.GetReady(); ready != nil && !ready.GetValue() {
+		return fmt.Errorf("probe %s: the driver is not ready", socket)
+	}
+	return nil
+}
