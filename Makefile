@@ -73,3 +73,14 @@ lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examp
 	@echo "==> the chart"
 	@go vet -tags chart ./tests/chart/...
 	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...
+
+# A real Kubernetes (tests/cluster). The first time it is built from its
+# modules, which takes half an hour and more.
+
+.PHONY: cluster
+cluster: ## a Kubernetes with the driver installed by helm, up until Ctrl-C
+	@go run ./tests/cluster/up
+
+.PHONY: test-cluster
+test-cluster: ## the driver on a Kubernetes of two workers: data of a PVC from pod to pod
+	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster

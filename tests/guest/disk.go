@@ -32,11 +32,21 @@ func makeDisk(ctx context.Context, dir, image string, free int64) error {
 // path, for [Config].Disks. It is how big files, such as binaries, get into a
 // guest. The image is removed with the run's directory.
 func Payload(ctx context.Context, dir string) (string, error) {
+	return imageOf(ctx, dir, 16<<20)
+}
+
+// Scratch makes a disk image of the files in dir, with free bytes left over,
+// and returns its path, for [Config].Scratch.
+func Scratch(ctx context.Context, dir string, free int64) (string, error) {
+	return imageOf(ctx, dir, free)
+}
+
+func imageOf(ctx context.Context, dir string, free int64) (string, error) {
 	w, err := currentWorld()
 	if err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(w.scratch(), "payload-*.ext4")
+	f, err := os.CreateTemp(w.scratch(), "disk-*.ext4")
 	if err != nil {
 		return "", err
 	}
@@ -45,8 +55,8 @@ func Payload(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := makeDisk(ctx, absolute, f.Name(), 16<<20); err != nil {
-		return "", fmt.Errorf("payload of %s: %w", dir, err)
+	if err := makeDisk(ctx, absolute, f.Name(), free); err != nil {
+		return "", fmt.Errorf("disk of %s: %w", dir, err)
 	}
 	return f.Name(), nil
 }

@@ -61,7 +61,7 @@ func Prepare(ctx context.Context) (Image, error) {
 	if err := buildAgent(ctx, agent); err != nil {
 		return Image{}, err
 	}
-	debs, err := packageSet{dir: filepath.Join(cache, "apt")}.fetch(ctx)
+	debs, err := packageSet{dir: filepath.Join(cache, "apt"), names: guestPackages}.fetch(ctx)
 	if err != nil {
 		return Image{}, err
 	}

@@ -14,7 +14,7 @@ import (
 // no harm as long as requiredModules are there.
 var guestModules = []string{
 	"virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng",
-	"iscsi_tcp", "sd_mod", "sg", "scsi_debug", "loop", "overlay", "fuse",
+	"iscsi_tcp", "sd_mod", "sg", "scsi_debug", "loop", "overlay", "fuse", "veth",
 	"dm-mod", "dm-multipath", "dm-round-robin", "dm-service-time", "dm-queue-length", "dm-thin-pool", "dm-snapshot", "dm-crypt", "dm-flakey",
 	"target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod", "tcm_loop", "configfs",
 	"ext4", "xfs", "btrfs", "crc32c_generic", "crc32c-intel", "libcrc32c", "xxhash_generic", "blake2b_generic", "sha256_generic",

@@ -22,7 +22,7 @@ import (
 // it ends, the kernel kills what is left in the namespaces, QEMU included. After a
 // failure the logs stay and stderr has their place; all else is removed.
 func Isolate() {
-	if os.Getpid() == 1 && os.Getenv(runDirVariable) != "" {
+	if Isolated() {
 		if err := enter(context.Background()); err != nil {
 			fmt.Fprintf(os.Stderr, "guest: %v\n", err)
 			os.Exit(1)

@@ -49,10 +49,11 @@ type debFile struct {
 // packageSet fetches Debian packages into a directory of its own, with indices
 // of its own: nothing of the host's apt is changed, and root is not needed.
 type packageSet struct {
-	dir string
+	dir   string
+	names []string // the packages that are wanted; what they depend on comes along
 }
 
-// fetch resolves the guest's packages, downloads those that are not there yet,
+// fetch resolves the packages, downloads those that are not there yet,
 // and returns the paths, sorted. apt verifies them against its signed indices.
 func (p packageSet) fetch(ctx context.Context) ([]string, error) {
 	if err := p.layOut(); err != nil {
@@ -91,6 +92,7 @@ func (p packageSet) layOut() error {
 	return errors.Join(
 		os.MkdirAll(filepath.Join(p.archives(), "partial"), 0o755),
 		os.MkdirAll(filepath.Join(p.lists(), "partial"), 0o755),
+		os.MkdirAll(filepath.Join(p.dir, "none", "partial"), 0o755),
 		os.WriteFile(p.status(), statusFile(assumedPackages), 0o644),
 	)
 }
@@ -143,7 +145,7 @@ func (p packageSet) resolveAndDownload(ctx context.Context) ([]debFile, error) {
 		return debs, nil
 	}
 	progress("downloading %d packages, %d MB", len(debs), totalSize(debs)>>20)
-	if _, err := p.apt(ctx, append([]string{"install", "--download-only"}, guestPackages...)...); err != nil {
+	if _, err := p.apt(ctx, append([]string{"install", "--download-only"}, p.names...)...); err != nil {
 		return nil, err
 	}
 	if i := slices.IndexFunc(debs, p.missing); i >= 0 {
@@ -179,7 +181,9 @@ func (p packageSet) resolve(ctx context.Context) ([]debFile, error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	uris, err := p.apt(ctx, append([]string{"install", "--print-uris"}, guestPackages...)...)
+	// apt names only what it would download: show it no archives.
+	none := "Dir::Cache::archives=" + filepath.Join(p.dir, "none")
+	uris, err := p.apt(ctx, append([]string{"-o", none, "install", "--print-uris"}, p.names...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +199,7 @@ func (p packageSet) resolve(ctx context.Context) ([]debFile, error) {
 
 func (p packageSet) resolutionKey() (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, guestPackages, assumedPackages)
+	fmt.Fprintln(h, p.names, assumedPackages)
 	for _, path := range p.indices() {
 		content, err := os.ReadFile(path)
 		if err != nil {

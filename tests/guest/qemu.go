@@ -25,6 +25,10 @@ type Config struct {
 	// Disks are ext4 images to attach read-only as /dev/vdb and so on; the first
 	// is mounted on /payload. [Payload] makes one.
 	Disks []string
+	// Scratch is an ext4 image to attach after Disks, writable: what a guest
+	// writes to it is its own and lost with it. [Scratch] makes one. The guest
+	// does not mount it by itself.
+	Scratch string
 }
 
 func (c Config) withDefaults(n nic) Config {
@@ -61,6 +65,9 @@ func (c Config) qemuArgs(image Image, n nic, console string) []string {
 	for _, disk := range c.Disks {
 		args = append(args, "-drive", "file="+disk+",if=virtio,format=raw,readonly=on")
 	}
+	if c.Scratch != "" {
+		args = append(args, "-drive", "file="+c.Scratch+",if=virtio,format=raw,snapshot=on")
+	}
 	return args
 }
 
@@ -86,7 +93,7 @@ func (c Config) validate() error {
 			return fmt.Errorf("guest config: %s %q has a blank, comma, quote or slash", field, value)
 		}
 	}
-	for _, disk := range c.Disks {
+	for _, disk := range append([]string{c.Scratch}, c.Disks...) {
 		if strings.Contains(disk, ",") {
 			return fmt.Errorf("guest config: disk %q has a comma", disk)
 		}

@@ -1,0 +1,13 @@
+# Makes a guest ready for containerd and kubelet: $STATE on the disk $DISK.
+set -e
+mkdir -p "$STATE"
+mount -t ext4 -o noatime,discard "$DISK" "$STATE"
+# What a pod mounts with Bidirectional propagation has to be shared.
+mount --make-rshared /
+cp /payload/lib/* /usr/lib/x86_64-linux-gnu/
+modprobe -a overlay veth
+for setting in net/ipv4/ip_forward=1 vm/overcommit_memory=1 kernel/panic=10 kernel/panic_on_oops=1 fs/inotify/max_user_instances=1024; do
+  echo "${setting#*=}" > "/proc/sys/${setting%%=*}"
+done
+: > /etc/resolv.conf
+md5sum /etc/hostname | cut -c1-32 > /etc/machine-id
