@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc/codes"
@@ -50,7 +51,7 @@ func (c *Controller) ControllerGetVolume(ctx context.Context, req *csi.Controlle
 // GetCapacity tells what the class may still take; nothing where no volume of
 // those capabilities is offered (CSI spec, GetCapacity).
 func (c *Controller) GetCapacity(ctx context.Context, req *csi.GetCapacityRequest) (*csi.GetCapacityResponse, error) {
-	if caps := req.GetVolumeCapabilities(); len(caps) > 0 && checkCapabilities(caps) != nil {
+	if slices.ContainsFunc(req.GetVolumeCapabilities(), func(c *csi.VolumeCapability) bool { return unsupported(c) != "" }) {
 		return &csi.GetCapacityResponse{}, nil
 	}
 	room, err := c.volumes.Capacity(ctx, req.GetParameters())

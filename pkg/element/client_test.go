@@ -199,7 +199,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 }
 
 func TestCertificateIsVerified(t *testing.T) {
-	answer := http.HandlerFunc(result(`{}`))
+	answer := result(`{}`)
 	server := httptest.NewUnstartedServer(answer)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()

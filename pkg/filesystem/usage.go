@@ -21,7 +21,7 @@ func (f *Filesystem) Usage(ctx context.Context, path string) (Usage, error) {
 	if err != nil {
 		return Usage{}, fmt.Errorf("statfs %s: %w", path, err)
 	}
-	block := int64(st.Bsize)
+	block := int64(st.Bsize) //nolint:unconvert // another type on some architectures
 	return Usage{
 		TotalBytes:      int64(st.Blocks) * block,
 		AvailableBytes:  int64(st.Bavail) * block,

@@ -21,8 +21,9 @@ func main() {
 	flag.Parse()
 	guest.Isolate()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, *bin); err != nil {
+	err := run(ctx, *bin)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}

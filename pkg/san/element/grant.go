@@ -74,7 +74,7 @@ func checkHolders(r record, n san.Node, m san.Mode) error {
 		case h.node.IQN == n.IQN && h.node.Tag != n.Tag:
 			return fmt.Errorf("initiator %s holds it for the node with tag %q, this node's is %q: two nodes have one initiator name: %w",
 				n.IQN, h.node.Tag, n.Tag, san.ErrBusy)
-		case h.node != n && !(m.Shared && h.mode.Shared):
+		case h.node != n && (!m.Shared || !h.mode.Shared):
 			return fmt.Errorf("node %s holds it (shared: %t, asked for: %t): %w", h.node, h.mode.Shared, m.Shared, san.ErrBusy)
 		case h.node == n && h.mode != m:
 			return fmt.Errorf("it is granted already, shared: %t, read only: %t; asked for are %t and %t: %w",

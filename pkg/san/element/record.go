@@ -161,7 +161,7 @@ func (r *record) readAccess(v api.Volume, texts map[string]string) error {
 
 // damaged does not wrap err: its own sentinel would mislead.
 func damaged(v api.Volume, key string, err error) error {
-	return fmt.Errorf("volume %d (%s): attribute %s cannot be read (%v): %w", v.VolumeID, v.Name, key, err, san.ErrBusy)
+	return fmt.Errorf("volume %d (%s): attribute %s cannot be read (%s): %w", v.VolumeID, v.Name, key, err.Error(), san.ErrBusy)
 }
 
 // fits tells whether the array keeps the record with the worst that a node may

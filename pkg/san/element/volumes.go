@@ -155,7 +155,7 @@ func (a *Array) List(ctx context.Context, start string, limit int) ([]san.Volume
 	err := a.each(ctx, first, func(v api.Volume) (bool, error) {
 		r, err := readRecord(v)
 		if err != nil || r.owner.Cluster != a.config.Cluster || r.pending() {
-			return true, nil // not ours to tell of
+			return true, nil //nolint:nilerr // not ours to tell of
 		}
 		if limit > 0 && len(listed) == limit {
 			next = strconv.FormatInt(v.VolumeID, 10)

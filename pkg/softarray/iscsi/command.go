@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -104,7 +105,7 @@ func (n *session) failTask(t *task, segment int, sense scsi.Sense) error {
 // badData handles a data segment that could not be read: with a wrong digest it
 // is rejected and the task fails (RFC 7143 §7.7), all else ends the session.
 func (n *session) badData(t *task, h *header, err error) error {
-	if err != errDataDigest {
+	if !errors.Is(err, errDataDigest) {
 		return err
 	}
 	if err := n.reject(h, rejectDataDigest); err != nil {

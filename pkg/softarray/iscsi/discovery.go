@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -8,7 +9,7 @@ import (
 // of what may change in full feature phase.
 func (n *session) onText(h *header) error {
 	data, err := n.wire.readShort(h, maxTextLen)
-	if err == errDataDigest {
+	if errors.Is(err, errDataDigest) {
 		return n.reject(h, rejectDataDigest)
 	}
 	if err != nil {

@@ -1,6 +1,9 @@
 package iscsi
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // pingTag is the target transfer tag of our own NOP-Ins.
 const pingTag = 0
@@ -10,7 +13,7 @@ func (n *session) onNopOut(h *header) error {
 	limit := min(recvSegment, n.params.sendSegment)
 	data := make([]byte, h.dataLen())
 	if err := n.wire.readData(data); err != nil {
-		if err == errDataDigest {
+		if errors.Is(err, errDataDigest) {
 			return n.reject(h, rejectDataDigest)
 		}
 		return err

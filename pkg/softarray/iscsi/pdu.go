@@ -67,9 +67,8 @@ func (h *header) itt() uint32     { return h.u32(16) }
 
 // ttt is the target transfer tag; in a task management request it is the
 // referenced task tag.
-func (h *header) ttt() uint32       { return h.u32(20) }
-func (h *header) cmdSN() uint32     { return h.u32(24) }
-func (h *header) expStatSN() uint32 { return h.u32(28) }
+func (h *header) ttt() uint32   { return h.u32(20) }
+func (h *header) cmdSN() uint32 { return h.u32(24) }
 
 func (h *header) u32(at int) uint32      { return binary.BigEndian.Uint32(h[at:]) }
 func (h *header) put32(at int, v uint32) { binary.BigEndian.PutUint32(h[at:], v) }

@@ -123,10 +123,10 @@ func (c *Command) lengthField() int {
 	}
 }
 
-// checkExtent reads the extent and holds it to the LUN and to limit bytes.
-func (c *Command) checkExtent(l *LUN, limit int64) *Sense {
+// checkExtent reads the extent and holds it to the LUN and to MaxTransfer.
+func (c *Command) checkExtent(l *LUN) *Sense {
 	c.extent()
-	if c.blocks > uint64(limit)/uint64(l.id.BlockSize) {
+	if c.blocks > MaxTransfer/uint64(l.id.BlockSize) {
 		return invalidCDBField(c.lengthField())
 	}
 	return l.inRange(c.lba, c.blocks)

@@ -13,7 +13,7 @@ const fua = 0x08
 func (c *Command) forceUnit() bool { return c.cdb[0]>>5 != 0 && c.cdb[1]&fua != 0 }
 
 func prepareRead(l *LUN, c *Command) *Sense {
-	if err := c.checkExtent(l, MaxTransfer); err != nil {
+	if err := c.checkExtent(l); err != nil {
 		return err
 	}
 	c.DataIn = int(l.bytes(c.blocks))
@@ -23,7 +23,7 @@ func prepareRead(l *LUN, c *Command) *Sense {
 }
 
 func prepareWrite(l *LUN, c *Command) *Sense {
-	if err := c.checkExtent(l, MaxTransfer); err != nil {
+	if err := c.checkExtent(l); err != nil {
 		return err
 	}
 	c.DataOut = int(l.bytes(c.blocks))

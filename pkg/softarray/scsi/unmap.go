@@ -76,7 +76,7 @@ func (c *Command) wantsUnmap() bool { return c.cdb[1]&0x08 != 0 }
 func (c *Command) noData() bool { return c.cdb[0] == 0x93 && c.cdb[1]&0x01 != 0 }
 
 func prepareWriteSame(l *LUN, c *Command) *Sense {
-	if err := c.checkExtent(l, maxWriteSame); err != nil {
+	if err := c.checkExtent(l); err != nil {
 		return err
 	}
 	if c.blocks == 0 {

@@ -7,7 +7,7 @@ import "bytes"
 func (c *Command) bytchkMode() int { return int(c.cdb[1]>>1) & 3 }
 
 func prepareVerify(l *LUN, c *Command) *Sense {
-	if err := c.checkExtent(l, MaxTransfer); err != nil {
+	if err := c.checkExtent(l); err != nil {
 		return err
 	}
 	switch c.bytchkMode() {

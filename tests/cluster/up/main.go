@@ -24,8 +24,9 @@ func main() {
 	flag.Parse()
 	cluster.Isolate()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, strings.Split(*workers, ",")); err != nil {
+	err := run(ctx, strings.Split(*workers, ","))
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
 	}
