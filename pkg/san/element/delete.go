@@ -95,6 +95,12 @@ func (a *Array) deleteDuplicates(ctx context.Context, key nameKey) error {
 		return err
 	}
 	defer unlock()
+	return a.purgePending(ctx, key)
+}
+
+// purgePending purges the pending volumes of a name. Its caller holds the name's
+// lock.
+func (a *Array) purgePending(ctx context.Context, key nameKey) error {
 	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{
 		Accounts: []int64{key.account}, VolumeName: key.name, VolumeStatus: api.StatusActive})
 	if err != nil {

@@ -80,13 +80,7 @@ func (a *Array) sweepPending(ctx context.Context, key nameKey) error {
 		return nil
 	}
 	defer unlock()
-	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{
-		Accounts: []int64{key.account}, VolumeName: key.name, VolumeStatus: api.StatusActive})
-	if err != nil {
-		return err
-	}
-	a.discard(ctx, a.pendingOf(volumes, key))
-	return nil
+	return a.purgePending(ctx, key)
 }
 
 // sweepAccess finishes a fence and drops members that nobody was granted.
