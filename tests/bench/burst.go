@@ -33,7 +33,7 @@ func (b *bench) burst(ctx context.Context) error {
 	if err := pause(ctx, burstIdle); err != nil {
 		return err
 	}
-	r, err := b.fio.Run(ctx, reads(volumes, deep, burstLoad))
+	r, err := b.fio.Run(ctx, reads(volumes, deep, burstLoad, time.Now()))
 	if err != nil {
 		return err
 	}
@@ -44,16 +44,17 @@ func (b *bench) burst(ctx context.Context) error {
 // fallBack finds the end of a burst: the first second that is nearer to the
 // ceiling than to the burst.
 func fallBack(ends series) *BurstResult {
-	r := &BurstResult{Max: burstMax, Burst: burstBurst, Idle: burstIdle.Seconds(), Seconds: ends.seconds(0, burstLoad)}
+	began, end := ends[0], ends[len(ends)-1]
+	r := &BurstResult{Max: burstMax, Burst: burstBurst, Idle: burstIdle.Seconds(), Seconds: ends.seconds(began, end)}
 	for r.Lasted < len(r.Seconds) && r.Seconds[r.Lasted] > (burstMax+burstBurst)/2 {
 		r.Lasted++
 	}
-	gone := time.Duration(r.Lasted+2) * time.Second
-	if gone+window > burstLoad {
-		return r // it has not ended
+	gone := began + time.Duration(r.Lasted+1)*time.Second
+	if r.Lasted < 2 || gone+window > end {
+		return r // there was none, or it has not ended
 	}
-	r.During = ends.rate(time.Second, time.Duration(r.Lasted-1)*time.Second)
-	r.After, r.Busiest = ends.rate(gone, burstLoad), ends.busiest(gone, burstLoad)
+	r.During = ends.rate(began, began+time.Duration(r.Lasted-1)*time.Second)
+	r.After, r.Busiest = ends.rate(gone, gone+window), ends.busiest(gone, gone+window)
 	return r
 }
 
@@ -83,7 +84,7 @@ func (b *bench) change(ctx context.Context) error {
 	var at []time.Duration
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		result, err = b.fio.Run(ctx, reads(volumes, deep, 3*changeAt))
+		result, err = b.fio.Run(ctx, reads(volumes, deep, 3*changeAt, began))
 		return err
 	})
 	g.Go(func() error {
@@ -104,8 +105,8 @@ func (b *bench) change(ctx context.Context) error {
 	ends := series(result.Ends[0])
 	b.report.Change = &ChangeResult{
 		Limits:  []int64{changeFrom, changeUp, changeDown},
-		IOPS:    []float64{ends.rate(settle, at[0]), ends.rate(at[0]+time.Second, at[1]), ends.rate(at[1]+time.Second, 3*changeAt)},
-		Seconds: ends.seconds(0, 3*changeAt),
+		IOPS:    []float64{ends.rate(ends[0]+settle, at[0]), ends.rate(at[0]+time.Second, at[1]), ends.rate(at[1]+time.Second, ends[len(ends)-1])},
+		Seconds: ends.seconds(0, ends[len(ends)-1]),
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // settle is left out at the begin of a series: a volume that was idle may
-// spend what its ceiling saved up, and fio has to log in.
+// spend what its ceiling saved up.
 const settle = 1500 * time.Millisecond
 
 // window is how long a ceiling or a floor is looked at.
@@ -24,40 +24,42 @@ func (b *bench) ceilings(ctx context.Context) error {
 	}
 	defer a.Kill()
 	for _, depth := range []int{1, 32} {
-		unlimited, err := b.ceiling(ctx, a, target.Unlimited, depth, 2*time.Second)
+		unlimited, _, err := b.ceiling(ctx, a, target.Unlimited, depth, 2*time.Second)
 		if err != nil {
 			return err
 		}
 		for _, limit := range []int64{100, 500, 2000, 5000} {
-			ends, err := b.ceiling(ctx, a, limit, depth, window)
+			rate, busiest, err := b.ceiling(ctx, a, limit, depth, window)
 			if err != nil {
 				return err
 			}
 			b.report.Ceilings = append(b.report.Ceilings, CeilingResult{
-				Limit: limit, Depth: depth, Unlimited: unlimited.rate(settle, settle+2*time.Second),
-				IOPS: ends.rate(settle, settle+window), Busiest: ends.busiest(settle, settle+window),
+				Limit: limit, Depth: depth, Unlimited: unlimited, IOPS: rate, Busiest: busiest,
 			})
 		}
 	}
 	return nil
 }
 
-// ceiling runs random reads of 4 KiB for d beyond the settling.
-func (b *bench) ceiling(ctx context.Context, a *target.Array, limit int64, depth int, d time.Duration) (series, error) {
-	volumes, err := a.Create(ctx, 1, element.QoS{MinIOPS: 50, MaxIOPS: limit, BurstIOPS: limit})
+// ceiling runs random reads of 4 KiB and looks at d of them, from settle after
+// the first on.
+func (b *bench) ceiling(ctx context.Context, a *target.Array, limit int64, depth int, d time.Duration) (rate float64, busiest int, err error) {
+	volumes, err := a.Create(ctx, 1, element.QoS{MinIOPS: lowestFloor, MaxIOPS: limit, BurstIOPS: limit})
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	r, err := b.fio.Run(ctx, reads(volumes, depth, settle+d+time.Second))
+	r, err := b.fio.Run(ctx, reads(volumes, depth, settle+d+time.Second, time.Now()))
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	return r.Ends[0], a.Delete(ctx, volumes...)
+	ends := series(r.Ends[0])
+	from := ends[0] + settle
+	return ends.rate(from, from+d), ends.busiest(from, from+d), a.Delete(ctx, volumes...)
 }
 
 // reads are random reads of 4 KiB with a log.
-func reads(volumes []target.Volume, depth int, d time.Duration) fio.Load {
+func reads(volumes []target.Volume, depth int, d time.Duration, since time.Time) fio.Load {
 	return fio.Load{
-		LUNs: luns(volumes), Kind: fio.RandomRead, Block: 4 << 10, Depth: depth, Span: span, Time: d, Log: true,
+		LUNs: luns(volumes), Kind: fio.RandomRead, Block: 4 << 10, Depth: depth, Span: span, Time: d, Since: since,
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,14 +48,14 @@ func (b *bench) floor(ctx context.Context) error {
 	var ends, neighbours fio.Result
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		ends, err = b.fio.Run(ctx, reads(victim, victimDepth, aloneFor+crowdedFor+protectedFor))
+		ends, err = b.fio.Run(ctx, reads(victim, victimDepth, aloneFor+crowdedFor+protectedFor, began))
 		return err
 	})
 	g.Go(func() (err error) {
 		if err := pause(ctx, aloneFor); err != nil {
 			return err
 		}
-		neighbours, err = b.fio.Run(ctx, reads(greedy, greedyDepth, crowdedFor+protectedFor))
+		neighbours, err = b.fio.Run(ctx, reads(greedy, greedyDepth, crowdedFor+protectedFor, began))
 		return err
 	})
 	var protected time.Duration
@@ -74,27 +75,23 @@ func (b *bench) floor(ctx context.Context) error {
 }
 
 // story tells the run in figures; protected is when the floor was in force.
-// The series of the neighbours begin when these came.
 func story(victim series, neighbours [][]time.Duration, protected time.Duration) *FloorResult {
-	from := protected + time.Second
-	to := aloneFor + crowdedFor + protectedFor
+	from, to := protected+time.Second, victim[len(victim)-1]
+	came := series(neighbours[0])[0]
 	r := &FloorResult{
 		Capability: capability, Floor: victimFloor, Before: lowestFloor, Ceiling: victimCeiling, NeighbourFloor: neighbourFloor,
-		CameAt: aloneFor.Seconds(), SetAt: protected.Seconds(),
-		Alone:   victim.rate(settle, aloneFor),
-		Crowded: victim.rate(aloneFor+settle, protected),
+		CameAt: came.Seconds(), SetAt: protected.Seconds(),
+		Alone:   victim.rate(victim[0]+settle, came),
+		Crowded: victim.rate(came+settle, protected),
 		Seconds: victim.seconds(from, to),
 		Victim:  victim.seconds(0, to),
 	}
-	r.Worst10 = -1
+	r.Worst10 = math.Inf(1)
 	for at := from; at+window <= to; at += time.Second {
-		if rate := victim.rate(at, at+window); r.Worst10 < 0 || rate < r.Worst10 {
-			r.Worst10 = rate
-		}
+		r.Worst10 = min(r.Worst10, victim.rate(at, at+window))
 	}
 	for _, ends := range neighbours {
-		counts := make([]int, int(aloneFor/time.Second))
-		r.Neighbours = append(r.Neighbours, append(counts, series(ends).seconds(0, to-aloneFor)...))
+		r.Neighbours = append(r.Neighbours, series(ends).seconds(0, to))
 	}
 	return r
 }

@@ -41,8 +41,8 @@ type Load struct {
 	Span int64
 	// Time ends the load; 0: when Span was passed over once.
 	Time time.Duration
-	// Log keeps when each I/O ended.
-	Log bool
+	// Since, if it is not zero, is the moment from which on Ends are told.
+	Since time.Time
 }
 
 // Result is what a load reached.
@@ -51,8 +51,8 @@ type Result struct {
 	IOPS   float64 // of all LUNs together
 	Median time.Duration
 	P99    time.Duration
-	// Ends are, by LUN, when its I/Os ended, from the load's begin on, in
-	// ascending order and whole milliseconds; nil without a log.
+	// Ends are, by LUN, when its I/Os ended, from the load's Since on, in
+	// ascending order and to the millisecond; nil where none is given.
 	Ends [][]time.Duration
 }
 
@@ -76,11 +76,11 @@ func (p *Program) Run(ctx context.Context, l Load) (Result, error) {
 		return Result{}, err
 	}
 	r, err := parse(report)
-	if err != nil || !l.Log {
+	if err != nil || l.Since.IsZero() {
 		return r, err
 	}
 	for i := range l.LUNs {
-		ends, err := readLog(filepath.Join(dir, fmt.Sprintf("ends_iops.%d.log", i+1)))
+		ends, err := readLog(filepath.Join(dir, fmt.Sprintf("ends_iops.%d.log", i+1)), l.Since)
 		if err != nil {
 			return r, err
 		}
@@ -100,8 +100,8 @@ func (p *Program) args(l Load) []string {
 	if l.Time > 0 {
 		args = append(args, "--time_based", "--runtime="+strconv.FormatInt(l.Time.Milliseconds(), 10)+"ms")
 	}
-	if l.Log {
-		args = append(args, "--write_iops_log=ends")
+	if !l.Since.IsZero() {
+		args = append(args, "--write_iops_log=ends", "--log_unix_epoch=1")
 	}
 	for i, lun := range l.LUNs {
 		url := fmt.Sprintf("iscsi://%s/%s/%d", lun.Portal, lun.IQN, lun.Number)

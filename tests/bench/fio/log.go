@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// readLog reads a log with a line for each I/O, which begins with the
-// millisecond at which it ended.
-func readLog(path string) ([]time.Duration, error) {
+// readLog reads a log with a line for each I/O, which begins with the Unix
+// time in milliseconds at which it ended.
+func readLog(path string, since time.Time) ([]time.Duration, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func readLog(path string) ([]time.Duration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("fio's log %s: line %q: %w", path, s.Text(), err)
 		}
-		ends = append(ends, time.Duration(ms)*time.Millisecond)
+		ends = append(ends, time.UnixMilli(ms).Sub(since))
 	}
 	slices.Sort(ends)
 	return ends, s.Err()
