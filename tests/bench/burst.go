@@ -21,6 +21,15 @@ const (
 // burst lets a volume earn credit while it is idle, and loads it until well
 // after the credit is gone.
 func (b *bench) burst(ctx context.Context) error {
+	stall, err := calmly(ctx, b.burstOnce)
+	if err != nil {
+		return err
+	}
+	b.report.Burst.Stall = stall.Milliseconds()
+	return nil
+}
+
+func (b *bench) burstOnce(ctx context.Context) error {
 	a, err := b.startArray(ctx, 100_000)
 	if err != nil {
 		return err
@@ -70,6 +79,15 @@ const (
 )
 
 func (b *bench) change(ctx context.Context) error {
+	stall, err := calmly(ctx, b.changeOnce)
+	if err != nil {
+		return err
+	}
+	b.report.Change.Stall = stall.Milliseconds()
+	return nil
+}
+
+func (b *bench) changeOnce(ctx context.Context) error {
 	a, err := b.startArray(ctx, 100_000)
 	if err != nil {
 		return err

@@ -29,13 +29,16 @@ func (b *bench) ceilings(ctx context.Context) error {
 			return err
 		}
 		for _, limit := range []int64{100, 500, 2000, 5000} {
-			rate, busiest, err := b.ceiling(ctx, a, limit, depth, window)
+			r := CeilingResult{Limit: limit, Depth: depth, Unlimited: unlimited}
+			stall, err := calmly(ctx, func(ctx context.Context) (err error) {
+				r.IOPS, r.Busiest, err = b.ceiling(ctx, a, limit, depth, window)
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			b.report.Ceilings = append(b.report.Ceilings, CeilingResult{
-				Limit: limit, Depth: depth, Unlimited: unlimited, IOPS: rate, Busiest: busiest,
-			})
+			r.Stall = stall.Milliseconds()
+			b.report.Ceilings = append(b.report.Ceilings, r)
 		}
 	}
 	return nil

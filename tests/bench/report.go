@@ -59,7 +59,8 @@ type CeilingResult struct {
 	Depth     int
 	Unlimited float64 // IOPS at this depth without a ceiling
 	IOPS      float64
-	Busiest   int // I/Os in the busiest second
+	Busiest   int   // I/Os in the busiest second
+	Stall     int64 // the machine's longest, milliseconds
 }
 
 // binding says whether the bars hold for this limit.
@@ -75,6 +76,7 @@ type FloorResult struct {
 	Seconds        []int   // I/Os of each second since
 	Victim         []int   // I/Os of each second of the run
 	Neighbours     [][]int // likewise, one for each of them
+	Stall          int64   // the machine's longest, milliseconds
 }
 
 // BurstResult is a burst and its end. Lasted is in seconds; After is 0 where
@@ -86,6 +88,7 @@ type BurstResult struct {
 	During, After float64 // IOPS
 	Busiest       int     // I/Os in the busiest second after it
 	Seconds       []int
+	Stall         int64 // the machine's longest, milliseconds
 }
 
 // ChangeResult is the IOPS under each of some ceilings that were set under
@@ -94,4 +97,5 @@ type ChangeResult struct {
 	Limits  []int64
 	IOPS    []float64
 	Seconds []int
+	Stall   int64 // the machine's longest, milliseconds
 }

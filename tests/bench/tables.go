@@ -57,13 +57,13 @@ func (r *Report) otherTable() [][]string {
 }
 
 func (r *Report) ceilingTable() [][]string {
-	rows := [][]string{{"maxIOPS", "queue depth", "IOPS over 10 s", "busiest second", "without a ceiling"}}
+	rows := [][]string{{"maxIOPS", "queue depth", "IOPS over 10 s", "busiest second", "without a ceiling", "longest stall"}}
 	for _, c := range r.Ceilings {
 		unlimited := fmt.Sprintf("%.0f", c.Unlimited)
 		if !c.binding() {
 			unlimited += " (too near)"
 		}
-		rows = append(rows, []string{fmt.Sprint(c.Limit), fmt.Sprint(c.Depth), fmt.Sprintf("%.1f", c.IOPS), fmt.Sprint(c.Busiest), unlimited})
+		rows = append(rows, []string{fmt.Sprint(c.Limit), fmt.Sprint(c.Depth), fmt.Sprintf("%.1f", c.IOPS), fmt.Sprint(c.Busiest), unlimited, fmt.Sprintf("%d ms", c.Stall)})
 	}
 	return rows
 }
