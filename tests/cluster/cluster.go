@@ -22,13 +22,13 @@ type Cluster struct {
 	// world, on this machine.
 	Kubeconfig string
 
-	files    files
-	dir      string
-	payload  string // disk of the workers' programs
-	scratch  string // disk of the workers' state, with the images
-	control  *controlPlane
-	host     *hostRunner
-	listener net.Listener
+	files     files
+	dir       string
+	payload   string // disk of the workers' programs
+	scratch   string // disk of the workers' state, with the images
+	control   *controlPlane
+	host      *hostRunner
+	listeners []net.Listener
 }
 
 // Open starts the control plane, the array, the host as a node and the named
@@ -65,14 +65,15 @@ func Open(ctx context.Context, workers ...string) (*Cluster, error) {
 
 // reachable opens the cluster to clients outside of the private world.
 func (c *Cluster) reachable() error {
-	var err error
-	if c.listener, err = inheritedListener(); err != nil {
+	listener, err := inheritedListener()
+	if err != nil {
 		return err
 	}
-	go forward(c.listener, net.JoinHostPort(serviceIP, "443"))
+	c.listeners = append(c.listeners, listener)
+	go forward(listener, net.JoinHostPort(serviceIP, "443"))
 	c.Kubeconfig = c.control.kubeconfigPath("outside")
 	return os.WriteFile(c.Kubeconfig,
-		kubeconfig("https://"+c.listener.Addr().String(), c.control.certs.apiServerCA(), c.control.tokens["admin"]), 0o600)
+		kubeconfig("https://"+listener.Addr().String(), c.control.certs.apiServerCA(), c.control.tokens["admin"]), 0o600)
 }
 
 func (c *Cluster) startNodes(ctx context.Context, workers []string) error {
@@ -143,7 +144,10 @@ func (c *Cluster) Close(ctx context.Context) error {
 	if c.host != nil {
 		errs = append(errs, wrap(c.host.stop(ctx), "the host as a node"))
 	}
-	return errors.Join(append(errs, c.listener.Close())...)
+	for _, listener := range c.listeners {
+		errs = append(errs, listener.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func wrap(err error, format string, args ...any) error {
