@@ -35,6 +35,26 @@ type Cluster struct {
 // workers, and returns when all nodes are Ready. Everything ends with the
 // program; [Cluster.Close] ends it in good order.
 func Open(ctx context.Context, workers ...string) (*Cluster, error) {
+	c, err := openControlPlane(ctx, append([]string{hostNode}, workers...))
+	if err != nil {
+		return c, err
+	}
+	if c.Lab, err = lab.Open(ctx, c.files.Product); err != nil {
+		return c, err
+	}
+	if err := c.reachable(); err != nil {
+		return c, err
+	}
+	if err := c.startNodes(ctx, workers); err != nil {
+		return c, err
+	}
+	return c, c.waitForNodes(ctx, workers)
+}
+
+// OpenControlPlane starts a Kubernetes without nodes. It ends with the program.
+func OpenControlPlane(ctx context.Context) (*Cluster, error) { return openControlPlane(ctx, nil) }
+
+func openControlPlane(ctx context.Context, nodes []string) (*Cluster, error) {
 	f, err := preparedFiles()
 	if err != nil {
 		return nil, err
@@ -48,19 +68,8 @@ func Open(ctx context.Context, workers ...string) (*Cluster, error) {
 		return nil, err
 	}
 	progress("starting etcd and the control plane")
-	if c.control, err = startControlPlane(ctx, f.Programs, c.dir, append([]string{hostNode}, workers...)); err != nil {
-		return nil, err
-	}
-	if c.Lab, err = lab.Open(ctx, f.Product); err != nil {
-		return nil, err
-	}
-	if err := c.reachable(); err != nil {
-		return nil, err
-	}
-	if err := c.startNodes(ctx, workers); err != nil {
-		return nil, err
-	}
-	return c, c.waitForNodes(ctx, workers)
+	c.control, err = startControlPlane(ctx, f.Programs, c.dir, nodes)
+	return c, err
 }
 
 // reachable opens the cluster to clients outside of the private world.
