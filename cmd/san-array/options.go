@@ -23,6 +23,7 @@ type options struct {
 	tlsCert, tlsKey string
 	tlsSAN          addresses
 	totalIOPS       int64
+	faultInjection  bool
 	version         bool
 }
 
@@ -53,6 +54,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM file of that certificate's key")
 	f.Var(&o.tlsSAN, "tls-san", "further host name or address that the array's own certificate is valid for; may be repeated")
 	f.Int64Var(&o.totalIOPS, "total-iops", softarray.DefaultTotalIOPS, "declared capability, IOPS of 4 KiB: GetClusterCapacity.maxIOPS")
+	f.BoolVar(&o.faultInjection, "fault-injection", false, "serve the API's methods SanArrayInjectFault and its like, for tests of clients")
 	f.BoolVar(&o.version, "version", false, "print the version and exit")
 	klog.InitFlags(f)
 	if err := f.Parse(args); err != nil {

@@ -32,6 +32,8 @@ type Config struct {
 	Advertise string
 	// TotalIOPS is the declared capability; 0 = DefaultTotalIOPS.
 	TotalIOPS int64
+	// FaultInjection serves the API methods that inject faults, for tests.
+	FaultInjection bool
 	// CertFile and KeyFile are the API's certificate in PEM. "" = one made at
 	// start for Advertise, this machine's own names and addresses and ServerNames,
 	// signed by a CA of the array's own, see CAFile.

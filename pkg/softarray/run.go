@@ -39,7 +39,7 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	server := api.New(api.Config{
 		Store: a.store, Data: dataSide{volumes: a.volumes, targets: a.targets}, Clock: a.config.Clock,
 		Username: a.config.Username, Password: a.config.Password,
-		TotalIOPS: a.config.TotalIOPS, Address: address,
+		TotalIOPS: a.config.TotalIOPS, Address: address, FaultInjection: a.config.FaultInjection,
 	})
 	if err := a.logStart(ctx, address); err != nil {
 		return err

@@ -69,6 +69,22 @@ func methodTable() map[string]method {
 
 func (s *Server) methodNames() []string { return slices.Sorted(maps.Keys(s.methods)) }
 
+// perform is invoke with the faults that are injected into the method.
+func (s *Server) perform(ctx context.Context, name string, params json.RawMessage) (any, error) {
+	if !s.config.FaultInjection || injects(name) {
+		return s.invoke(ctx, name, params)
+	}
+	injected := s.injections.next(name)
+	if err := s.strike(ctx, injected, beforeEffect); err != nil {
+		return nil, err
+	}
+	out, err := s.invoke(ctx, name, params)
+	if err != nil {
+		return nil, err
+	}
+	return out, s.strike(ctx, injected, afterEffect)
+}
+
 // invoke runs one method in one transaction and then its effects.
 func (s *Server) invoke(ctx context.Context, name string, params json.RawMessage) (any, error) {
 	m, ok := s.methods[name]

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -62,27 +63,36 @@ const SamplePeriod = 500 * time.Millisecond
 // maxRequest bounds a request's body, bytes.
 const maxRequest = 8 << 20
 
-// Config is what a Server needs; all but Address is required.
+// Config is what a Server needs: the store, the data side, the clock, the
+// administrator and TotalIOPS.
 type Config struct {
 	Store              *store.Store
 	Data               Data
-	Clock              clock.PassiveClock
+	Clock              clock.Clock
 	Username, Password string
 	TotalIOPS          int64  // what the array declares it can do, IOPS of 4 KiB
 	Address            string // host of MVIP and SVIP, without port
+	FaultInjection     bool   // serve the methods that inject faults
 }
 
 // Server answers API requests. It is an http.Handler.
 type Server struct {
-	config  Config
-	methods map[string]method
+	config     Config
+	methods    map[string]method
+	injections injector
 
 	mu       sync.Mutex
 	overtime time.Time // since when the floors exceed TotalIOPS; zero = they do not
 }
 
 // New makes a server.
-func New(c Config) *Server { return &Server{config: c, methods: methodTable()} }
+func New(c Config) *Server {
+	s := &Server{config: c, methods: methodTable()}
+	if c.FaultInjection {
+		maps.Copy(s.methods, injectionMethods())
+	}
+	return s
+}
 
 type request struct {
 	Method *string         `json:"method"`
@@ -138,7 +148,7 @@ func (s *Server) answer(r *http.Request, body []byte) response {
 	if bytes.Equal(params, []byte("null")) {
 		params = nil
 	}
-	result, err := s.invoke(r.Context(), *req.Method, params)
+	result, err := s.perform(r.Context(), *req.Method, params)
 	if err != nil {
 		out.Error = asAPIError(err)
 		klog.FromContext(r.Context()).V(2).Info("API call refused", "method", *req.Method, "error", out.Error.Name)
