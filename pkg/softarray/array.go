@@ -32,6 +32,11 @@ type Config struct {
 	Advertise string
 	// TotalIOPS is the declared capability; 0 = DefaultTotalIOPS.
 	TotalIOPS int64
+	// Capacity is the room for volumes in bytes; 0 = all that the file system has.
+	Capacity int64
+	// StrictAdmission refuses floors whose sum exceeds TotalIOPS, which
+	// Element's own arrays do not.
+	StrictAdmission bool
 	// FaultInjection serves the API methods that inject faults, for tests.
 	FaultInjection bool
 	// CertFile and KeyFile are the API's certificate in PEM. "" = one made at
@@ -55,6 +60,8 @@ func (c Config) validate() error {
 		return errors.New("a certificate and its key must be given together")
 	case c.TotalIOPS < 0:
 		return fmt.Errorf("total IOPS %d: must not be negative", c.TotalIOPS)
+	case c.Capacity < 0:
+		return fmt.Errorf("capacity of %d bytes: must not be negative", c.Capacity)
 	}
 	return nil
 }

@@ -103,8 +103,14 @@ func known(tx *store.Tx, name string) (store.Initiator, error) {
 	return i, err
 }
 
-// Admit resolves a login.
+var errFull = errors.New("the array is full")
+
+// Admit resolves a login. A full array takes none; the status that the
+// initiator sees invites it to try again (RFC 7143 §11.13.5, 0x0300).
 func (d *directory) Admit(initiator, target string) (*iscsi.Admission, error) {
+	if d.volumes.full.Load() {
+		return nil, errFull
+	}
 	var admission *iscsi.Admission
 	var v store.Volume
 	var cluster store.Cluster

@@ -3,7 +3,10 @@ package softarray
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -25,6 +28,7 @@ type volumes struct {
 	idle     map[int64]store.Counters // of volumes that are not in use
 	gone     store.Counters           // of volumes that are purged
 	activity activity
+	full     atomic.Bool // the array takes no writes and no logins
 }
 
 // volume is one volume in use.
@@ -78,7 +82,7 @@ func (s *volumes) openOnce(v store.Volume, c store.Cluster) (*volume, bool, erro
 	}
 	m := newMeter(disk, s.clock, s.idle[v.ID])
 	live := &volume{disk: disk, meter: m, ceiling: sched.NewCeiling(s.clock, v.QoS.Max), lun: scsi.NewLUN(m, identity(v, c))}
-	live.lun.SetReadOnly(v.Access == store.ReadOnly)
+	live.lun.SetReadOnly(s.readOnly(v))
 	s.live[v.ID] = live
 	delete(s.idle, v.ID)
 	return live, true, nil
@@ -129,8 +133,21 @@ func (s *volumes) refresh(id int64, live *volume) error {
 	}
 	live.disk.SetSize(v.Size)
 	live.ceiling.SetLimit(v.QoS.Max)
-	live.lun.SetReadOnly(v.Access == store.ReadOnly)
+	live.lun.SetReadOnly(s.readOnly(v))
 	return nil
+}
+
+func (s *volumes) readOnly(v store.Volume) bool { return v.Access == store.ReadOnly || s.full.Load() }
+
+// SetFull protects every volume in use from writes, or ends that.
+func (s *volumes) SetFull(full bool) {
+	if s.full.Swap(full) == full {
+		return
+	}
+	s.mu.Lock()
+	inUse := slices.Collect(maps.Keys(s.live))
+	s.mu.Unlock()
+	s.Refresh(inUse...)
 }
 
 // Release closes volumes that are purged.

@@ -35,7 +35,11 @@ type fullness struct {
 
 func (c *call) fullness() (fullness, error) {
 	space, err := c.config.Store.Space()
-	return fullness{used: space.AllocatedBytes, max: space.AllocatedBytes + space.AvailableBytes}, err
+	f := fullness{used: space.AllocatedBytes, max: space.AllocatedBytes + space.AvailableBytes}
+	if c.config.Capacity > 0 {
+		f.max = min(f.max, c.config.Capacity)
+	}
+	return f, err
 }
 
 func (f fullness) maxProvisioned() int64       { return f.max * metadataFactor }

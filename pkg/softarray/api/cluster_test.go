@@ -79,27 +79,6 @@ func TestCapacity(t *testing.T) {
 	r.play([]step{{method: "GetClusterFullThreshold", want: map[string]string{"metadataFullness": `"stage1Happy"`, "maxMetadataOverProvisionFactor": "5"}}})
 }
 
-func TestFaultOfOverProvisionedIOPS(t *testing.T) {
-	r := withVolumes(t, 0) // the rig declares 1000 IOPS
-	create := func(name string) step {
-		return step{method: "CreateVolume", params: `{"name":"` + name + `","accountID":1,"totalSize":1000000000,"qos":{"minIOPS":600}}`}
-	}
-	r.play([]step{
-		create("a"),
-		{method: "ListClusterFaults", want: map[string]string{"faults": "[]"}},
-		create("b"), // served all the same
-		{method: "ListClusterFaults", params: `{"faultTypes":"current"}`, want: map[string]string{
-			"faults.0.code": `"clusterIOPSAreOverProvisioned"`, "faults.0.severity": `"warning"`, "faults.0.resolved": "false",
-			"faults.0.date": `"2031-05-06T07:08:09.123456Z"`, "faults.0.driveIDs": "[]"}},
-		{method: "ListClusterFaults", params: `{"faultTypes":"resolved"}`, want: map[string]string{"faults": "[]"}},
-		{method: "ListClusterFaults", params: `{"faultTypes":"odd"}`, fails: "xUnrecognizedEnumString"},
-		{method: "DeleteVolume", params: `{"volumeID":1}`},
-		{method: "ListClusterFaults", want: map[string]string{"faults.#": "1"}}, // promised until purged
-		{method: "PurgeDeletedVolume", params: `{"volumeID":1}`},
-		{method: "ListClusterFaults", want: map[string]string{"faults": "[]"}},
-	})
-}
-
 func TestSessions(t *testing.T) {
 	r := withVolumes(t, 1)
 	r.ok("CreateInitiators", `{"initiators":[{"name":"iqn.2001-01.com.example:a"}]}`)

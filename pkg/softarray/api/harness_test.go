@@ -70,6 +70,7 @@ type dataSide struct {
 	released  []int64
 	usage     map[int64]api.Usage
 	activity  api.Activity
+	full      bool
 }
 
 func (d *dataSide) Sessions() []iscsi.Session {
@@ -94,6 +95,7 @@ func (d *dataSide) Release(ids ...int64) {
 	d.released = append(d.released, ids...)
 	d.mu.Unlock()
 }
+func (d *dataSide) SetFull(full bool)        { d.full = full }
 func (d *dataSide) Usage(id int64) api.Usage { return d.usage[id] }
 func (d *dataSide) Activity() api.Activity   { return d.activity }
 

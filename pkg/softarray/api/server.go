@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -35,6 +34,8 @@ type Data interface {
 	Refresh(volumes ...int64)
 	// Release lets go of volumes that are purged.
 	Release(volumes ...int64)
+	// SetFull says whether the array is out of room: then it takes no writes and no logins.
+	SetFull(full bool)
 	// Usage is what a volume did.
 	Usage(volume int64) Usage
 	// Activity is what all volumes did.
@@ -71,7 +72,9 @@ type Config struct {
 	Clock              clock.Clock
 	Username, Password string
 	TotalIOPS          int64  // what the array declares it can do, IOPS of 4 KiB
+	Capacity           int64  // room for volumes, bytes; 0 = all that the file system has
 	Address            string // host of MVIP and SVIP, without port
+	StrictAdmission    bool   // refuse floors whose sum exceeds TotalIOPS
 	FaultInjection     bool   // serve the methods that inject faults
 }
 
@@ -80,9 +83,6 @@ type Server struct {
 	config     Config
 	methods    map[string]method
 	injections injector
-
-	mu       sync.Mutex
-	overtime time.Time // since when the floors exceed TotalIOPS; zero = they do not
 }
 
 // New makes a server.

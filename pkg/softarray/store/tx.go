@@ -27,6 +27,7 @@ var (
 	bucketInitiators = []byte("initiators")
 	bucketPolicies   = []byte("policies")
 	bucketCounters   = []byte("counters")
+	bucketFaults     = []byte("faults")
 
 	// Indices.
 	bucketAccountNames   = []byte("account-names")   // name -> id
@@ -37,7 +38,7 @@ var (
 
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
-		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
+		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters, bucketFaults,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted,
 	} {
 		if _, err := t.tx.CreateBucketIfNotExists(name); err != nil {
