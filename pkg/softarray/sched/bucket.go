@@ -10,9 +10,9 @@ import (
 // no CPU for that long loses no I/O.
 const Depth = 100 * time.Millisecond
 
-// highest is the most IOPS that a rate is taken for; five times what an Element
-// volume may have. It keeps a minute's worth inside an int64.
-const highest = 1_000_000
+// highest is the most IOPS that a rate is taken for: more than twice what an
+// Element volume may have. It keeps two minutes' worth inside an int64.
+const highest = 500_000
 
 // bucket fills at a rate, up to what Depth earns. Its unit is a hundredth of an
 // I/O times 1e-9, so that a nanosecond earns exactly 100 × iops of it and no

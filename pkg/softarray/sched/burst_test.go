@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -132,6 +133,21 @@ func TestSqueezed(t *testing.T) {
 	} {
 		if got := Squeezed(v, by); got != want {
 			t.Errorf("by %v: %+v, want %+v", by, got, want)
+		}
+	}
+}
+
+func TestHighestValuesDoNotOverflow(t *testing.T) {
+	clk := clocktesting.NewFakeClock(time.Unix(0, 0))
+	for _, v := range []qos.Values{
+		{Min: 1, Max: 1, Burst: highest},
+		{Min: 1, Max: 1, Burst: math.MaxInt64}, // taken for the highest
+	} {
+		v := NewArray(clk, math.MaxInt64).NewVolume(v, time.Hour)
+		clk.Step(time.Hour)
+		wantCredit(t, v, 60*(highest-1))
+		if got := atOnce(v, page); got != highest/10 {
+			t.Errorf("%d at once, want a depth of the burst", got)
 		}
 	}
 }

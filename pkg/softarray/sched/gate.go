@@ -6,8 +6,9 @@ import (
 )
 
 // gate is what the array as a whole can do, in one word: the time at which all
-// that was let through is paid for. In any time T it lets shares of at most
-// iops × (T + Depth) and one I/O through, and floors of as much again at most.
+// that was let through is paid for. It may lie Depth in the past, which is what
+// can be saved up, and for floors Depth in the future. So in any time T at most
+// iops × (T + 2 × Depth) is let through, and the I/O that reaches it.
 type gate struct {
 	iops int64
 	paid atomic.Int64 // in ticks since the scheduler began
