@@ -35,7 +35,11 @@ type fullness struct {
 
 func (c *call) fullness() (fullness, error) {
 	space, err := c.config.Store.Space()
-	return fullness{used: space.AllocatedBytes, max: space.AllocatedBytes + space.AvailableBytes}, err
+	f := fullness{used: space.AllocatedBytes, max: space.AllocatedBytes + space.AvailableBytes}
+	if c.config.Capacity > 0 {
+		f.max = min(f.max, c.config.Capacity)
+	}
+	return f, err
 }
 
 func (f fullness) maxProvisioned() int64       { return f.max * metadataFactor }
@@ -50,6 +54,16 @@ func (f fullness) stage() int {
 		}
 	}
 	return stageHappy
+}
+
+// squeeze is how far ceilings are moved towards floors, 0..1: on the real array
+// in line with what is used of the last stage before it is full.
+func (f fullness) squeeze() float64 {
+	from, to := f.bound(stageCritical), f.bound(stageConsumed)
+	if f.used <= from || to <= from {
+		return 0
+	}
+	return min(1, float64(f.used-from)/float64(to-from))
 }
 
 // roomForBytes refuses what would promise more than the array may, or come to

@@ -22,6 +22,10 @@ type call struct {
 	effects []func(Data)
 }
 
+func (s *Server) newCall(ctx context.Context) *call {
+	return &call{Server: s, ctx: ctx, now: s.config.Clock.Now().UTC().Truncate(time.Second)}
+}
+
 // after asks for an effect on the data side; it happens only if the call succeeds.
 func (c *call) after(effect func(Data)) { c.effects = append(c.effects, effect) }
 
@@ -59,7 +63,7 @@ func change[P any](f func(*call, P) (any, error), required ...string) method {
 func methodTable() map[string]method {
 	table := map[string]method{}
 	for _, part := range []map[string]method{
-		clusterMethods(), hardwareMethods(), sessionMethods(), accountMethods(), volumeMethods(), deletionMethods(), listMethods(),
+		clusterMethods(), faultMethods(), hardwareMethods(), sessionMethods(), accountMethods(), volumeMethods(), deletionMethods(), listMethods(),
 		statsMethods(), qosMethods(), policyMethods(), groupMethods(), membershipMethods(), lunMethods(), initiatorMethods(),
 	} {
 		maps.Copy(table, part)
@@ -69,25 +73,43 @@ func methodTable() map[string]method {
 
 func (s *Server) methodNames() []string { return slices.Sorted(maps.Keys(s.methods)) }
 
+// perform is invoke with the faults that are injected into the method.
+func (s *Server) perform(ctx context.Context, name string, params json.RawMessage) (any, error) {
+	if !s.config.FaultInjection || injects(name) {
+		return s.invoke(ctx, name, params)
+	}
+	injected := s.injections.next(name)
+	if err := s.strike(ctx, injected, beforeEffect); err != nil {
+		return nil, err
+	}
+	out, err := s.invoke(ctx, name, params)
+	if err != nil {
+		return nil, err
+	}
+	return out, s.strike(ctx, injected, afterEffect)
+}
+
 // invoke runs one method in one transaction and then its effects.
 func (s *Server) invoke(ctx context.Context, name string, params json.RawMessage) (any, error) {
 	m, ok := s.methods[name]
 	if !ok {
 		return nil, failf(unknownAPIMethod, "xUnknownAPIMethod  method=<%s>", name)
 	}
-	c := &call{Server: s, ctx: ctx, now: s.config.Clock.Now().UTC().Truncate(time.Second)}
-	transact := s.config.Store.View
-	if m.changes {
-		transact = s.config.Store.Update
-	}
+	c := s.newCall(ctx)
 	var out any
-	err := transact(func(tx *store.Tx) error {
+	run := func(tx *store.Tx) error {
 		c.tx = tx
 		var err error
 		out, err = m.run(c, params)
 		return err
-	})
-	if err != nil {
+	}
+	transact := func() error { return s.config.Store.View(run) }
+	if m.changes {
+		transact = func() error {
+			return s.config.Store.Update(func(tx *store.Tx) error { return c.admitted(tx, run) })
+		}
+	}
+	if err := transact(); err != nil {
 		return nil, err
 	}
 	for _, effect := range c.effects {

@@ -32,22 +32,26 @@ type rig struct {
 	t      *testing.T
 	store  *store.Store
 	data   *dataSide
-	clock  *clocktesting.FakePassiveClock
+	clock  *clocktesting.FakeClock
 	server *api.Server
 	http   *httptest.Server
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, options ...func(*api.Config)) *rig {
 	t.Helper()
 	s, err := store.Open(t.TempDir(), start)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, store: s, data: &dataSide{usage: map[int64]api.Usage{}}, clock: clocktesting.NewFakePassiveClock(start)}
-	r.server = api.New(api.Config{
+	r := &rig{t: t, store: s, data: &dataSide{usage: map[int64]api.Usage{}}, clock: clocktesting.NewFakeClock(start)}
+	config := api.Config{
 		Store: s, Data: r.data, Clock: r.clock, Username: username, Password: password,
 		TotalIOPS: 1000, Address: "192.0.2.1",
-	})
+	}
+	for _, change := range options {
+		change(&config)
+	}
+	r.server = api.New(config)
 	r.http = httptest.NewTLSServer(r.server)
 	t.Cleanup(func() {
 		r.http.Close()
@@ -66,6 +70,8 @@ type dataSide struct {
 	released  []int64
 	usage     map[int64]api.Usage
 	activity  api.Activity
+	full      bool
+	squeeze   float64
 }
 
 func (d *dataSide) Sessions() []iscsi.Session {
@@ -90,21 +96,15 @@ func (d *dataSide) Release(ids ...int64) {
 	d.released = append(d.released, ids...)
 	d.mu.Unlock()
 }
-func (d *dataSide) Usage(id int64) api.Usage { return d.usage[id] }
-func (d *dataSide) Activity() api.Activity   { return d.activity }
+func (d *dataSide) SetFull(full bool)              { d.full = full }
+func (d *dataSide) Squeeze(by float64)             { d.squeeze = by }
+func (d *dataSide) Usage(v store.Volume) api.Usage { return d.usage[v.ID] }
+func (d *dataSide) Activity() api.Activity         { return d.activity }
 
 // post sends a body as a client would; options change the request.
 func (r *rig) post(path, body string, options ...func(*http.Request)) (*http.Response, string) {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.http.URL+path, strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.SetBasicAuth(username, password)
-	for _, change := range options {
-		change(req)
-	}
-	resp, err := r.http.Client().Do(req)
+	resp, err := r.send(path, body, options...)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -114,6 +114,20 @@ func (r *rig) post(path, body string, options ...func(*http.Request)) (*http.Res
 		r.t.Fatal(err)
 	}
 	return resp, string(data)
+}
+
+// send is post where the connection may break.
+func (r *rig) send(path, body string, options ...func(*http.Request)) (*http.Response, error) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.http.URL+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.SetBasicAuth(username, password)
+	for _, change := range options {
+		change(req)
+	}
+	return r.http.Client().Do(req)
 }
 
 type answer struct {
@@ -227,9 +241,9 @@ func at(v any, path string) string {
 const gigabyte = "1000000000"
 
 // withVolumes is a rig with account 1 and n volumes v1, v2, ... of it.
-func withVolumes(t *testing.T, n int) *rig {
+func withVolumes(t *testing.T, n int, options ...func(*api.Config)) *rig {
 	t.Helper()
-	r := newRig(t)
+	r := newRig(t, options...)
 	r.ok("AddAccount", `{"username":"tenant"}`)
 	for i := range n {
 		r.ok("CreateVolume", fmt.Sprintf(`{"name":"v%d","accountID":1,"totalSize":%s,"enable512e":true}`, i+1, gigabyte))

@@ -151,8 +151,8 @@ func (t *Tx) markDeleted(v Volume) error {
 	return b.Put(key(v.ID), nil)
 }
 
-// RemoveVolume removes the record with all that refers to it, and the file
-// once that is committed.
+// RemoveVolume removes the record with all that refers to it and the volume's
+// snapshots, and the file once that is committed.
 func (t *Tx) RemoveVolume(id int64) error {
 	v, err := t.Volumes().Get(id)
 	if err != nil {
@@ -160,6 +160,15 @@ func (t *Tx) RemoveVolume(id int64) error {
 	}
 	for _, group := range v.Groups {
 		if err := t.RemoveFromGroup(group, id); err != nil {
+			return err
+		}
+	}
+	snapshots, err := t.SnapshotsOf(id)
+	if err != nil {
+		return err
+	}
+	for _, s := range snapshots {
+		if err := t.RemoveSnapshot(s.ID); err != nil {
 			return err
 		}
 	}
