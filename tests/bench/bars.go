@@ -89,19 +89,31 @@ func (r *Report) judgeMemory() {
 }
 
 func (r *Report) judgeCeilings() {
-	off, worst := 0.0, r.Ceilings[0]
-	above := math.Inf(-1)
+	off, above := -1.0, -1.0
+	var worst CeilingResult
 	for _, c := range r.Ceilings {
 		if !c.binding() {
 			continue
 		}
-		if d := math.Abs(c.IOPS/float64(c.Limit) - 1); d >= off {
+		if d := c.off(); d > off {
 			off, worst = d, c
 		}
-		above = max(above, float64(c.Busiest-1)/float64(c.Limit)-1) // 1: the clock's grain
+		above = max(above, c.above())
 	}
-	r.bar("ceilings over 10 s", "within 2 %", off <= 0.02, "%.2f %% off at worst (%.1f of %d IOPS at QD%d)", 100*off, worst.IOPS, worst.Limit, worst.Depth)
-	r.bar("ceilings in the busiest second", "at most 10 % above", above <= 0.1, "%.1f %%", 100*above)
+	r.bar("ceilings over 10 s", "within 2 %", 0 <= off && off <= 2,
+		"%.2f %% off at worst (%.1f of %d IOPS at QD%d)", off, worst.IOPS, worst.Limit, worst.Depth)
+	r.bar("ceilings in the busiest second", "at most 10 % above", 0 <= off && above <= 10, "%.1f %%", above)
+}
+
+// off is how far the rate is from the limit, in per cent of it.
+func (c CeilingResult) off() float64 {
+	return 100 * math.Abs(c.IOPS-float64(c.Limit)) / float64(c.Limit)
+}
+
+// above is how far the busiest second is above the limit, in per cent of it. One
+// I/O is the measurement's grain.
+func (c CeilingResult) above() float64 {
+	return 100 * float64(int64(c.Busiest)-1-c.Limit) / float64(c.Limit)
 }
 
 func (r *Report) judgeFloor() {
