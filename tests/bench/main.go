@@ -5,10 +5,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,7 +24,7 @@ import (
 func main() {
 	o := options{}
 	flag.StringVar(&o.binary, "array", "bin/san-array", "the san-array to measure")
-	flag.StringVar(&o.out, "out", "bin/bench", "the directory that gets bench.json")
+	flag.StringVar(&o.out, "out", "bin/bench", "the directory that gets bench.json and tables.md")
 	flag.StringVar(&o.medium, "medium", "/dev/shm", "the directory whose file system is the medium of both targets")
 	flag.BoolVar(&o.quick, "quick", false, "one short round, to try things; its figures mean little")
 	flag.StringVar(&o.parts, "parts", "speed,logins,idle,ceilings,floor,burst,change", "what to measure")
@@ -68,7 +71,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer os.RemoveAll(scratch)
 	b := &bench{
-		options: o, programs: programs, scratch: scratch, rounds: 5, each: 3 * time.Second,
+		options: o, programs: programs, scratch: scratch, rounds: 5, each: 2 * time.Second,
 		fio: &fio.Program{Path: programs.fio, Env: programs.env, Initiator: initiatorName},
 	}
 	if o.quick {
@@ -80,10 +83,10 @@ func run(ctx context.Context, o options) error {
 	}
 	b.report.Minutes = time.Since(b.report.Started).Minutes()
 	b.report.judge()
-	b.report.print(os.Stdout)
 	return b.save()
 }
 
+// save prints the report and keeps it.
 func (b *bench) save() error {
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
 		return err
@@ -92,7 +95,12 @@ func (b *bench) save() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(b.out, "bench.json"), data, 0o644)
+	var tables bytes.Buffer
+	b.report.print(io.MultiWriter(&tables, os.Stdout))
+	return errors.Join(
+		os.WriteFile(filepath.Join(b.out, "bench.json"), data, 0o644),
+		os.WriteFile(filepath.Join(b.out, "tables.md"), tables.Bytes(), 0o644),
+	)
 }
 
 // scratchDir is a new directory on the medium.

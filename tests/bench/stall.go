@@ -11,7 +11,7 @@ import (
 const saved = 100 * time.Millisecond
 
 // attempts bounds how often a measurement of quality of service is made.
-const attempts = 3
+const attempts = 2
 
 // calmly makes a measurement, and makes it again where the machine stood still
 // for longer than the array's buckets save up: what is measured then is how

@@ -23,6 +23,15 @@ type Programs struct {
 	Env          []string
 }
 
+// sizes are what tgtd is to offer in logins, bytes: the same as san-array does.
+// Its own are smaller, and its large I/O slower with them.
+var sizes = map[string]string{
+	"MaxRecvDataSegmentLength": "262144",
+	"MaxXmitDataSegmentLength": "262144",
+	"FirstBurstLength":         "262144",
+	"MaxBurstLength":           "1048576",
+}
+
 // StartTgtd starts a tgtd of its own, beside any other on the machine, with
 // luns sparse files of size bytes in dir.
 func StartTgtd(ctx context.Context, programs Programs, dir string, luns int, size int64) (*Tgtd, error) {
@@ -66,11 +75,15 @@ func (t *Tgtd) setUp(ctx context.Context, admin func(...string) error, portal, d
 		if err := sparse(file, size); err != nil {
 			return err
 		}
-		for _, args := range [][]string{
+		commands := [][]string{
 			{"--op", "new", "--mode", "target", "--tid", tid, "--targetname", lun.IQN},
 			{"--op", "new", "--mode", "logicalunit", "--tid", tid, "--lun", "1", "--backing-store", file},
 			{"--op", "bind", "--mode", "target", "--tid", tid, "--initiator-address", "ALL"},
-		} {
+		}
+		for key, value := range sizes {
+			commands = append(commands, []string{"--op", "update", "--mode", "target", "--tid", tid, "--name", key, "--value", value})
+		}
+		for _, args := range commands {
 			if err := admin(args...); err != nil {
 				return err
 			}
