@@ -73,6 +73,7 @@ func operations() []operation {
 		{usage: blocks(0x2f, bytchk), access: reading, prepare: prepareVerify, run: verify},
 		{usage: blocks(0x34, immed), access: reading, prepare: preparePrefetch, run: prefetch},
 		{usage: blocks(0x35, immed), access: writing, prepare: prepareSync, run: syncCache},
+		{usage: []byte{0x37, 0, 0x1f, 0, 0, 0, 0, all, all, 0}, access: reading, run: readDefects10},
 		{usage: blocks(0x41, 0x08), access: writing, writes: true, prepare: prepareWriteSame, run: writeSame},
 		{usage: []byte{0x42, 0, 0, 0, 0, 0, 0x1f, all, all, 0}, access: writing, writes: true, prepare: prepareUnmap, run: unmap},
 		{usage: []byte{0x55, 0x11, 0, 0, 0, 0, 0, all, all, 0}, access: writing, prepare: prepareModeSelect10, run: modeSelect},
@@ -101,6 +102,7 @@ func operations() []operation {
 		{usage: blocks(0xaa, dpoFUA), access: writing, writes: true, prepare: prepareWrite, run: write},
 		{usage: blocks(0xae, bytchk), access: writing, writes: true, prepare: prepareWriteVerify, run: writeVerify},
 		{usage: blocks(0xaf, bytchk), access: reading, prepare: prepareVerify, run: verify},
+		{usage: []byte{0xb7, 0x1f, all, all, all, all, all, all, all, all, 0, 0}, access: reading, run: readDefects12},
 	}
 }
 
