@@ -64,7 +64,8 @@ func (c *Command) prepare() *Sense {
 	}
 	if !c.noLUN && (op == nil || !op.anyLUN) {
 		if ua, ok := c.nexus.takeAttention(); ok {
-			return &ua
+			failure := ua // on the heap in this case alone
+			return &failure
 		}
 	}
 	if err != nil {

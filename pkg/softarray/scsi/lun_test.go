@@ -41,8 +41,9 @@ func (m *memory) Unmap(off, n int64) error {
 func (m *memory) Extent(off int64) (n int64, mapped bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	end := min((off/4096+1)*4096, int64(len(m.b)))
-	return end - off, len(bytes.Trim(m.b[off:end], "\x00")) > 0, m.err
+	start := off / 4096 * 4096
+	end := min(start+4096, int64(len(m.b)))
+	return end - off, len(bytes.Trim(m.b[start:end], "\x00")) > 0, m.err
 }
 
 func (m *memory) Sync() error {
