@@ -56,15 +56,21 @@ func (f fullness) stage() int {
 	return stageHappy
 }
 
+// notFull refuses what would need more room on an array that is as good as full.
+func (c *call) notFull() (fullness, error) {
+	f, err := c.fullness()
+	if err == nil && f.stage() >= stageCritical {
+		return f, failf(exceededLimit, "the array is full: %d of %d bytes are used", f.used, f.max)
+	}
+	return f, err
+}
+
 // roomForBytes refuses what would promise more than the array may, or come to
 // an array that is as good as full.
 func (c *call) roomForBytes(more int64) error {
-	f, err := c.fullness()
+	f, err := c.notFull()
 	if err != nil {
 		return err
-	}
-	if f.stage() >= stageCritical {
-		return failf(exceededLimit, "the array is full: %d of %d bytes are used", f.used, f.max)
 	}
 	totals, err := c.tx.Totals()
 	if err != nil {

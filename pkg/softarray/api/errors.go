@@ -31,6 +31,13 @@ const (
 	initiatorExists        = "xInitiatorExists"
 	initiatorDoesNotExist  = "xInitiatorDoesNotExist"
 	policyDoesNotExist     = "xQoSPolicyDoesNotExist"
+	snapshotDoesNotExist   = "xSnapshotIDDoesNotExist"
+	groupSnapshotUnknown   = "xGroupSnapshotDoesNotExist"
+	maxSnapshotsPerVolume  = "xMaxSnapshotsPerVolumeExceeded"
+	maxClonesPerVolume     = "xMaxClonesPerVolumeExceeded"
+	maxClonesPerNode       = "xMaxClonesPerNodeExceeded"
+	sliceNotRegistered     = "xSliceNotRegistered"
+	asyncHandleUnknown     = "xAsyncHandleDoesNotExist"
 	internalError          = "xInternalError"
 )
 
