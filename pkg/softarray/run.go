@@ -42,7 +42,7 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 		Store: a.store, Data: dataSide{volumes: a.volumes, targets: a.targets}, Clock: a.config.Clock,
 		Username: a.config.Username, Password: a.config.Password,
 		TotalIOPS: a.config.TotalIOPS, Capacity: a.config.Capacity, Address: address,
-		StrictAdmission: a.config.StrictAdmission, FaultInjection: a.config.FaultInjection,
+		Dialect: a.config.Dialect, StrictAdmission: a.config.StrictAdmission, FaultInjection: a.config.FaultInjection,
 	})
 	if err := a.logStart(ctx, address); err != nil {
 		return err

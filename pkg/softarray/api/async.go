@@ -36,14 +36,14 @@ func getAsyncResult(c *call, p asyncParams) (any, error) {
 	}
 	out := result{"status": "running", "resultType": resultClone, "createTime": at(j.Created), "lastUpdateTime": at(j.Updated)}
 	if !j.Done {
-		out["details"] = jobData(j)
+		out["details"] = c.jobData(j)
 		return out, nil
 	}
 	out["status"] = "complete"
 	if j.Failure != "" {
-		out["error"] = jobData(j)
+		out["error"] = c.jobData(j)
 	} else {
-		out["result"] = jobData(j)
+		out["result"] = c.jobData(j)
 	}
 	if p.Keep.or(false) {
 		return out, nil
@@ -53,7 +53,7 @@ func getAsyncResult(c *call, p asyncParams) (any, error) {
 
 // jobData is what a job tells of itself: the volume is the one that is made or
 // overwritten. An error has a name and no code.
-func jobData(j store.Job) result {
+func (c *call) jobData(j store.Job) result {
 	out := result{"message": "Clone in progress."}
 	switch {
 	case j.Failure != "":
@@ -66,6 +66,9 @@ func jobData(j store.Job) result {
 		return out
 	}
 	out["cloneID"], out["volumeID"] = j.ID, j.Members[0].Volume
+	if c.config.Dialect.CloneResultSource {
+		out["volumeID"] = j.Members[0].Source
+	}
 	return out
 }
 
@@ -99,7 +102,7 @@ func listAsyncResults(c *call, p asyncFilter) (any, error) {
 		}
 		handles = append(handles, wireHandle{
 			ID: j.ID, Completed: j.Done, Success: j.Done && j.Failure == "",
-			CreateTime: at(j.Created), LastUpdateTime: at(j.Updated), ResultType: resultClone, Data: jobData(j),
+			CreateTime: at(j.Created), LastUpdateTime: at(j.Updated), ResultType: resultClone, Data: c.jobData(j),
 		})
 	}
 	return result{"asyncHandles": handles}, nil

@@ -60,7 +60,7 @@ func (f fullness) stage() int {
 func (c *call) notFull() (fullness, error) {
 	f, err := c.fullness()
 	if err == nil && f.stage() >= stageCritical {
-		return f, failf(exceededLimit, "the array is full: %d of %d bytes are used", f.used, f.max)
+		return f, failf(c.config.Dialect.capacityError(), "the array is full: %d of %d bytes are used", f.used, f.max)
 	}
 	return f, err
 }
@@ -77,7 +77,7 @@ func (c *call) roomForBytes(more int64) error {
 		return err
 	}
 	if totals.Provisioned+more > f.maxOverProvisionable() {
-		return failf(exceededLimit, "Exceeded maximum provisioned space: %d + %d bytes of %d", totals.Provisioned, more, f.maxOverProvisionable())
+		return failf(c.config.Dialect.capacityError(), "Exceeded maximum provisioned space: %d + %d bytes of %d", totals.Provisioned, more, f.maxOverProvisionable())
 	}
 	return nil
 }

@@ -18,11 +18,9 @@ const (
 	volumesPerCallMax           = 500
 	volumesPerListMax           = 10000
 	groupsMax                   = 1000
-	groupsPerVolumeMax          = 64
 	groupsPerInitiatorMax       = 1
 	volumesPerGroupMax          = 2000
 	initiatorsMax               = 10000
-	initiatorsPerGroupMax       = 128
 	policiesMax                 = 500
 	snapshotsPerVolumeMax       = 32
 	volumesPerSnapshotMax       = 32
@@ -39,7 +37,7 @@ const (
 	burstIOPSMin, burstIOPSMax = 100, 200_000
 )
 
-func getLimits(*call, none) (any, error) {
+func getLimits(c *call, _ none) (any, error) {
 	return map[string]int64{
 		"accountCountMax": accountsMax, "accountNameLengthMin": 1, "accountNameLengthMax": nameMax,
 		"backupTargetNameLengthMin": 1, "backupTargetNameLengthMax": 64,
@@ -47,7 +45,7 @@ func getLimits(*call, none) (any, error) {
 		"chapCredentialsCountMax": 15000, "cloneJobsPerNodeMax": clonesPerNodeMax, "cloneJobsPerVolumeMax": clonesPerVolumeMax, "cloneJobsPerVirtualVolumeMax": 8,
 		"clusterAdminAccountMax": 5000, "clusterPairsCountMax": 4,
 		"initiatorAliasLengthMax": aliasMax, "initiatorCountMax": initiatorsMax, "initiatorNameLengthMax": iqnMax,
-		"initiatorsPerVolumeAccessGroupCountMax": initiatorsPerGroupMax,
+		"initiatorsPerVolumeAccessGroupCountMax": c.config.Dialect.initiatorsPerGroup(),
 		"iscsiSessionsFromFibreChannelNodesMax":  4096,
 		"maxAuthSessionsForCluster":              1024,
 		"maxAuthSessionsPerUser":                 1024,
@@ -72,7 +70,7 @@ func getLimits(*call, none) (any, error) {
 		"volumeAccessGroupNameLengthMin":         1,
 		"volumeAccessGroupNameLengthMax":         nameMax,
 		"volumeAccessGroupsPerInitiatorCountMax": groupsPerInitiatorMax,
-		"volumeAccessGroupsPerVolumeCountMax":    groupsPerVolumeMax,
+		"volumeAccessGroupsPerVolumeCountMax":    c.config.Dialect.groupsPerVolume(),
 		"volumeBurstIOPSMin":                     burstIOPSMin,
 		"volumeBurstIOPSMax":                     burstIOPSMax,
 		"volumeCountMax":                         volumesMax,

@@ -76,7 +76,8 @@ type Config struct {
 	Capacity           int64  // room for volumes, bytes; 0 = all that the file system has
 	Address            string // host of MVIP and SVIP, without port
 	StrictAdmission    bool   // refuse floors whose sum exceeds TotalIOPS
-	FaultInjection     bool   // serve the methods that inject faults
+	Dialect            Dialect
+	FaultInjection     bool // serve the methods that inject faults
 }
 
 // Server answers API requests. It is an http.Handler.

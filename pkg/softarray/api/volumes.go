@@ -95,8 +95,8 @@ func (c *call) roomForVolume(a store.Account, size int64) error {
 	if err != nil {
 		return err
 	}
-	if err := room("volumes", totals.Volumes, volumesMax); err != nil {
-		return err
+	if totals.Volumes >= volumesMax {
+		return failf(c.config.Dialect.countError(), "Exceeded maximum number of volumes: %d", volumesMax)
 	}
 	if err := room("volumes per account", int64(len(a.Volumes)), volumesPerAccountMax); err != nil {
 		return err
