@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,24 +114,25 @@ func (s *Server) FinishJobs(ctx context.Context) error {
 }
 
 func (s *Server) claimJobs() ([]int64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var ids []int64
+	var waiting []int64
 	err := s.config.Store.View(func(tx *store.Tx) error {
 		for j, err := range tx.Jobs().From(0) {
 			if err != nil {
 				return err
 			}
-			if !j.Done && !s.busy[j.ID] {
-				ids = append(ids, j.ID)
+			if !j.Done {
+				waiting = append(waiting, j.ID)
 			}
 		}
 		return nil
 	})
-	for _, id := range ids {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	claimed := slices.DeleteFunc(waiting, func(id int64) bool { return s.busy[id] })
+	for _, id := range claimed {
 		s.busy[id] = true
 	}
-	return ids, err
+	return claimed, err
 }
 
 // finishJob does one job in one transaction: whoever dies before it is
@@ -154,13 +156,13 @@ func (s *Server) finishJob(ctx context.Context, id int64) error {
 }
 
 // endJob makes a job's volumes usable or, where it failed, takes them away. A
-// job that was cancelled meanwhile is none any more.
+// job that was cancelled meanwhile is none any more, and one that has ended stays so.
 func (c *call) endJob(id int64, failure *apiError) error {
 	j, err := c.tx.Jobs().Get(id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	if err != nil {
+	if err != nil || j.Done {
 		return err
 	}
 	j.Done, j.Updated = true, c.now
