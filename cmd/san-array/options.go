@@ -56,7 +56,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.tlsCert, "tls-cert", "", "PEM file of the API's certificate (default: one signed by the array's own CA, <data-dir>/ca.pem)")
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM file of that certificate's key")
 	f.Var(&o.tlsSAN, "tls-san", "further host name or address that the array's own certificate is valid for; may be repeated")
-	f.Int64Var(&o.totalIOPS, "total-iops", softarray.DefaultTotalIOPS, "declared capability, IOPS of 4 KiB: GetClusterCapacity.maxIOPS")
+	f.Int64Var(&o.totalIOPS, "total-iops", softarray.DefaultTotalIOPS, "declared capability, IOPS of 4 KiB, which all volumes share, floors first: GetClusterCapacity.maxIOPS")
 	f.Int64Var(&o.capacity, "capacity", 0, "room for volumes, bytes (default: all that the file system of --data-dir has)")
 	f.BoolVar(&o.strictAdmission, "strict-admission", false, "refuse volumes and changes by which the sum of all minIOPS would exceed --total-iops; Element's own arrays accept them and raise a fault")
 	f.Var(&o.dialect, "dialect", "what the API does otherwise than by default where the documentation of Element leaves it open: specific-errors, strict-burst, repeatable-delete, severe-floors, clone-result-source, old-limits; may be repeated")

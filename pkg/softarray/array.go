@@ -1,5 +1,5 @@
 // Package softarray is a software SAN in one process: the Element API on its
-// control side, iSCSI targets with a hard ceiling on IOPS on its data side, and
+// control side, iSCSI targets with hard quality of service on its data side, and
 // one directory that keeps both across crashes.
 package softarray
 
@@ -31,7 +31,7 @@ type Config struct {
 	// Advertise is the host told to clients as MVIP and SVIP, without port.
 	// "" = that of the first iSCSI listener, which then must not be a wildcard.
 	Advertise string
-	// TotalIOPS is the declared capability; 0 = DefaultTotalIOPS.
+	// TotalIOPS is the declared capability, which all volumes share; 0 = DefaultTotalIOPS.
 	TotalIOPS int64
 	// Capacity is the room for volumes in bytes; 0 = all that the file system has.
 	Capacity int64
@@ -109,7 +109,7 @@ func (a *Array) prepare() error {
 	if a.certificate, err = a.certificates(); err != nil {
 		return err
 	}
-	if a.volumes, err = newVolumes(a.store, a.config.Clock); err != nil {
+	if a.volumes, err = newVolumes(a.store, a.config.Clock, a.config.TotalIOPS); err != nil {
 		return err
 	}
 	a.targets = iscsi.NewServer(&directory{store: a.store, volumes: a.volumes}, a.config.ISCSI)

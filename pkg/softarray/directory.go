@@ -143,7 +143,7 @@ func (d *directory) Admit(initiator, target string) (*iscsi.Admission, error) {
 	if err != nil {
 		return nil, err
 	}
-	admission.LUN, admission.Throttle = live.lun, live.ceiling
+	admission.LUN, admission.Throttle, admission.Meter = live.lun, live.qos, live.meter
 	return admission, nil
 }
 

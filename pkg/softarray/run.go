@@ -112,7 +112,7 @@ func (a *Array) every(ctx context.Context, period time.Duration, do func(context
 	}
 }
 
-func (a *Array) sample(context.Context) { a.volumes.sample(int64(len(a.targets.Sessions()))) }
+func (a *Array) sample(context.Context) { a.volumes.sample(a.targets.Sessions()) }
 
 // upkeep is repeated at the next tick, so that an error is told and no more.
 func (a *Array) upkeep(ctx context.Context, server *api.Server) {

@@ -65,6 +65,16 @@ func (c *call) notFull() (fullness, error) {
 	return f, err
 }
 
+// squeeze is how far ceilings are moved towards floors, 0..1: on the real array
+// in line with what is used of the last stage before it is full.
+func (f fullness) squeeze() float64 {
+	from, to := f.bound(stageCritical), f.bound(stageConsumed)
+	if f.used <= from || to <= from {
+		return 0
+	}
+	return min(1, float64(f.used-from)/float64(to-from))
+}
+
 // roomForBytes refuses what would promise more than the array may, or come to
 // an array that is as good as full.
 func (c *call) roomForBytes(more int64) error {

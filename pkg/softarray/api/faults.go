@@ -90,14 +90,15 @@ func (c *call) faultChanges(conditions []store.Fault) ([]store.Fault, error) {
 	return changes, nil
 }
 
-// CheckFaults raises and resolves faults, and tells the data side whether the
-// array is out of room.
+// CheckFaults raises and resolves faults, and tells the data side how full the
+// array is.
 func (s *Server) CheckFaults(ctx context.Context) error {
 	c := s.newCall(ctx)
 	space, err := c.fullness()
 	if err != nil {
 		return err
 	}
+	s.config.Data.Squeeze(space.squeeze())
 	s.config.Data.SetFull(space.stage() == stageConsumed)
 	var changes []store.Fault
 	compare := func(tx *store.Tx) error {

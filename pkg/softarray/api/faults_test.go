@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"math"
 	"testing"
 	"time"
 
@@ -84,13 +85,14 @@ func TestFullnessStages(t *testing.T) {
 	for _, c := range []struct {
 		percent         int
 		stage, severity string
-		refused         bool // new volumes
+		refused         bool    // new volumes
+		squeeze         float64 // of ceilings
 	}{
-		{50, "stage1Happy", "", false},
-		{82, "stage2Aware", "", false},
-		{92, "stage3Low", `"warning"`, false},
-		{98, "stage4Critical", `"error"`, true},
-		{101, "stage5CompletelyConsumed", `"critical"`, true},
+		{50, "stage1Happy", "", false, 0},
+		{82, "stage2Aware", "", false, 0},
+		{92, "stage3Low", `"warning"`, false, 0},
+		{98, "stage4Critical", `"error"`, true, 1.0 / 3},
+		{101, "stage5CompletelyConsumed", `"critical"`, true, 1},
 	} {
 		to := capacity / 100 * c.percent
 		r.fill(written, to-written)
@@ -106,6 +108,9 @@ func TestFullnessStages(t *testing.T) {
 		}
 		if full := c.percent > 100; r.data.full != full {
 			t.Errorf("%s: the data side is told full %v", c.stage, r.data.full)
+		}
+		if got := r.data.squeeze; math.Abs(got-c.squeeze) > 0.01 {
+			t.Errorf("%s: ceilings are squeezed by %.3f, want %.3f", c.stage, got, c.squeeze)
 		}
 		create := `{"name":"n","accountID":1,"totalSize":1000000000}`
 		if c.refused {

@@ -72,6 +72,7 @@ type dataSide struct {
 	usage     map[int64]api.Usage
 	activity  api.Activity
 	full      bool
+	squeeze   float64
 }
 
 func (d *dataSide) Sessions() []iscsi.Session {
@@ -96,9 +97,10 @@ func (d *dataSide) Release(ids ...int64) {
 	d.released = append(d.released, ids...)
 	d.mu.Unlock()
 }
-func (d *dataSide) SetFull(full bool)        { d.full = full }
-func (d *dataSide) Usage(id int64) api.Usage { return d.usage[id] }
-func (d *dataSide) Activity() api.Activity   { return d.activity }
+func (d *dataSide) SetFull(full bool)              { d.full = full }
+func (d *dataSide) Squeeze(by float64)             { d.squeeze = by }
+func (d *dataSide) Usage(v store.Volume) api.Usage { return d.usage[v.ID] }
+func (d *dataSide) Activity() api.Activity         { return d.activity }
 
 // post sends a body as a client would; options change the request.
 func (r *rig) post(path, body string, options ...func(*http.Request)) (*http.Response, string) {

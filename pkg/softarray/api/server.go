@@ -37,8 +37,10 @@ type Data interface {
 	Release(volumes ...int64)
 	// SetFull says whether the array is out of room: then it takes no writes and no logins.
 	SetFull(full bool)
+	// Squeeze moves every volume's ceiling towards its floor, by 0..1 of the way.
+	Squeeze(by float64)
 	// Usage is what a volume did.
-	Usage(volume int64) Usage
+	Usage(volume store.Volume) Usage
 	// Activity is what all volumes did.
 	Activity() Activity
 }
@@ -46,9 +48,16 @@ type Data interface {
 // Usage is a volume's I/O. The zero value is that of a volume never used.
 type Usage struct {
 	Total  store.Counters // since it was made
-	Sample store.Counters // in the last whole SamplePeriod
-	Queue  int64          // commands in the disk now
+	Sample store.Counters // in the last whole sample
+	Period time.Duration  // its length, about SamplePeriod; 0 = there was none
+	Queue  int64          // commands outstanding at its end
 	LastIO time.Time      // zero = none since the array started
+
+	// Withheld is how much of its ceiling, 0..1, it wanted in the last sample and
+	// did not get, because the array was busy with other volumes.
+	Withheld    float64
+	MaxIOPS     int64 // the ceiling in force, IOPS of 4 KiB
+	BurstCredit int64 // what it may do beyond that, I/Os of 4 KiB
 }
 
 // Activity is the I/O of the whole array.
@@ -59,7 +68,7 @@ type Activity struct {
 	PeakSessions int64
 }
 
-// SamplePeriod is the length of the sample in Usage.
+// SamplePeriod is how often statistics are sampled.
 const SamplePeriod = 500 * time.Millisecond
 
 // maxRequest bounds a request's body, bytes.

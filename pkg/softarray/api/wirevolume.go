@@ -79,7 +79,7 @@ func (c *call) toWireVolume(v store.Volume) (wireVolume, error) {
 	if v.PolicyID != 0 {
 		w.QoSPolicyID = &v.PolicyID
 	}
-	if last := c.config.Data.Usage(v.ID).LastIO; !last.IsZero() {
+	if last := c.config.Data.Usage(v).LastIO; !last.IsZero() {
 		text := at(last)
 		w.LastAccessTime, w.LastAccessTimeIO = &text, &text
 	}
