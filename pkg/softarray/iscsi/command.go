@@ -25,7 +25,7 @@ func (n *session) onCommand(h *header) error {
 	t := &task{
 		itt: h.itt(), lun: h.lun(), immediate: h.immediate(),
 		reads: h[1]&0x40 != 0, writes: h[1]&0x20 != 0, attribute: h[1] & 7,
-		expected: int(h.u32(20)),
+		expected: int(h.u32(20)), arrived: n.heard,
 	}
 	if n.tooManyImmediate(t) {
 		return n.rejectAll(h, rejectTooMany)

@@ -26,6 +26,7 @@ type Session struct {
 	CHAPAlgorithm, CHAPUser       string
 	CHAPDirection                 string // one-way or two-way
 	Created, LastPDU, LastCommand time.Time
+	Outstanding                   int // commands that came and have not ended
 }
 
 // session is one session and its only connection in full feature phase.
@@ -60,6 +61,7 @@ type session struct {
 	draining  bool
 
 	// The reader's own.
+	heard   time.Time // when the last PDU came
 	nextTTT uint32
 	textIn  []byte
 	textOut []byte
@@ -85,6 +87,9 @@ func (n *session) snapshot() Session {
 	if at := n.lastCommand.Load(); at != 0 {
 		info.LastCommand = time.Unix(0, at)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	info.Outstanding = len(n.tasks)
 	return info
 }
 
@@ -106,7 +111,7 @@ func (n *session) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, n.cancel)
 	defer stop()
 	if n.admission != nil {
-		n.nexus = n.admission.LUN.Attach()
+		n.nexus = n.admission.LUN.Attach(scsi.InitiatorPort{Name: n.info.InitiatorName, ISID: n.info.ISID}, n)
 		defer n.nexus.Detach()
 		if t, ok := n.admission.Throttle.(interface{ TryAdmit(n int) bool }); ok {
 			n.try = t.TryAdmit
@@ -132,7 +137,8 @@ func (n *session) read() error {
 		if err := n.wire.readHeader(&h); err != nil {
 			return err
 		}
-		n.lastPDU.Store(time.Now().UnixNano())
+		n.heard = time.Now()
+		n.lastPDU.Store(n.heard.UnixNano())
 		if h.dataLen() > recvSegment {
 			return fmt.Errorf("opcode %#02x, %d bytes of at most %d: %w", h.opcode(), h.dataLen(), recvSegment, errTooLong)
 		}

@@ -3,6 +3,7 @@ package iscsi
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
@@ -22,6 +23,7 @@ type task struct {
 	writes    bool // W bit
 	attribute byte
 	expected  int // expected data transfer length, bytes
+	arrived   time.Time
 	arrival   uint64
 	cmd       scsi.Command
 
@@ -234,10 +236,18 @@ func (n *session) finish(t *task, reply scsi.Reply) {
 	t.state = answering
 	n.release(t)
 	n.mu.Unlock()
+	n.count(t, reply.Status)
 	if err := n.respond(t, reply); err != nil {
 		n.wire.conn.Close()
 	}
 	n.end(t)
+}
+
+// count tells the meter of a task that ended well.
+func (n *session) count(t *task, status scsi.Status) {
+	if t.cmd.Media > 0 && status == scsi.StatusGood && n.admission.Meter != nil {
+		n.admission.Meter.Served(t.writes, t.cmd.Media, t.arrived, time.Now())
+	}
 }
 
 // release gives a task's place in the window back. The caller holds n.mu.
