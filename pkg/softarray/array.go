@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"github.com/san-csi/san-csi/pkg/softarray/api"
 	"github.com/san-csi/san-csi/pkg/softarray/iscsi"
 	"github.com/san-csi/san-csi/pkg/softarray/store"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	// StrictAdmission refuses floors whose sum exceeds TotalIOPS, which
 	// Element's own arrays do not.
 	StrictAdmission bool
+	// Dialect is how the API behaves where its documentation leaves it open.
+	Dialect Dialect
 	// FaultInjection serves the API methods that inject faults, for tests.
 	FaultInjection bool
 	// CertFile and KeyFile are the API's certificate in PEM. "" = one made at
@@ -52,6 +55,9 @@ type Config struct {
 	// Clock is for tests; nil = the real one.
 	Clock clock.WithTicker
 }
+
+// Dialect is how the API behaves where its documentation leaves it open.
+type Dialect = api.Dialect
 
 func (c Config) validate() error {
 	switch {

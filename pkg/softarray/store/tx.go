@@ -28,6 +28,7 @@ var (
 	bucketPolicies   = []byte("policies")
 	bucketCounters   = []byte("counters")
 	bucketFaults     = []byte("faults")
+	bucketJobs       = []byte("jobs")
 
 	bucketSnapshots      = []byte("snapshots")
 	bucketGroupSnapshots = []byte("group-snapshots")
@@ -43,7 +44,8 @@ var (
 
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
-		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters, bucketFaults,
+		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
+		bucketFaults, bucketJobs,
 		bucketSnapshots, bucketGroupSnapshots,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {
