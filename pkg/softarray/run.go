@@ -34,6 +34,9 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	if err != nil {
 		return err
 	}
+	if err := a.redirect(portals); err != nil {
+		return err
+	}
 	certificate, err := a.certificate(address)
 	if err != nil {
 		return err

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
@@ -144,15 +146,15 @@ func (p *portal) dial(t *testing.T) *initiator {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &initiator{t: t, wire: newWire(conn), cmdSN: 100, tag: 1, isid: 1}
+	return &initiator{t: t, wire: newWire(conn, time.Minute), cmdSN: 100, tag: 1, isid: 1}
 }
 
 func (i *initiator) send(h *header, data []byte) {
 	i.t.Helper()
-	i.wire.mu.Lock()
-	err := i.wire.put(h, data)
-	i.wire.mu.Unlock()
-	if err := errors.Join(err, i.wire.flush()); err != nil {
+	i.wire.out.mu.Lock()
+	err := i.wire.out.put(h, data)
+	i.wire.out.mu.Unlock()
+	if err := errors.Join(err, i.wire.out.flush()); err != nil {
 		i.t.Fatal(err)
 	}
 }
@@ -218,10 +220,7 @@ func (i *initiator) login(more ...pair) *initiator {
 	if i.status != 0 || r[1]&0x83 != 0x83 {
 		i.t.Fatalf("login status %#04x, flags %02x", i.status, r[1])
 	}
-	for _, p := range answers {
-		i.wire.headerDigest = i.wire.headerDigest || p == pair{"HeaderDigest", "CRC32C"}
-		i.wire.dataDigest = i.wire.dataDigest || p == pair{"DataDigest", "CRC32C"}
-	}
+	i.wire.setDigests(slices.Contains(answers, pair{"HeaderDigest", "CRC32C"}), slices.Contains(answers, pair{"DataDigest", "CRC32C"}))
 	i.command(0, 0, nil, 0x00)
 	i.receive(opSCSIResponse)
 	return i

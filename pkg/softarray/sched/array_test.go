@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -273,6 +274,48 @@ func TestWaitersAtTheArrayGiveUp(t *testing.T) {
 		// A second for the ten I/Os of before, less the depth that was saved up.
 		if at := time.Since(start); at != 890*time.Millisecond {
 			t.Errorf("the next one went after %v", at)
+		}
+	})
+}
+
+// Many at once, with I/Os of any size, deadlines and changes: nobody is
+// forgotten, and together they get no more than there is.
+func TestManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const capability, seconds = 3000, 20
+		a := NewArray(clock.RealClock{}, capability)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var cost atomic.Int64
+		for n := range 6 {
+			v := a.NewVolume(qos.Values{Min: 50, Max: 500, Burst: 2000}, time.Minute)
+			for i := range 5 {
+				random := rand.New(rand.NewPCG(uint64(n), uint64(i)))
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						size := page << random.IntN(9)
+						short, done := context.WithTimeout(ctx, time.Duration(1+random.IntN(2000))*time.Millisecond)
+						if v.Admit(short, size) == nil {
+							cost.Add(a.curve.Cost(size))
+						}
+						done()
+						if random.IntN(50) == 0 {
+							low := int64(50 + random.IntN(1000))
+							v.SetQoS(qos.Values{Min: low, Max: 2 * low, Burst: 3 * low})
+						}
+					}
+				})
+			}
+		}
+		time.Sleep(seconds * time.Second)
+		cancel()
+		wg.Wait()
+		got, most := float64(cost.Load())/100, capability*(seconds+(2*Depth).Seconds())+150
+		if got > most || got < 0.95*most {
+			t.Errorf("%.0f I/Os of 4 KiB in %d s, want close to %.0f and no more", got, seconds, most)
+		}
+		if a.busy.Load() || a.overdue.Load() {
+			t.Error("somebody is still in the line")
 		}
 	})
 }
