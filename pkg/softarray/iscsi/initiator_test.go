@@ -53,11 +53,14 @@ type directory struct {
 	admission *Admission
 	forbidden map[string]bool
 	user      *CHAP
+	more      []string   // targets that a discovery is told of too
 	next      *Admission // what a second question is answered
 	asked     int
 }
 
-func (d *directory) Targets(initiator, account string) []string { return []string{testTarget} }
+func (d *directory) Targets(initiator, account string) []string {
+	return append([]string{testTarget}, d.more...)
+}
 
 func (d *directory) Admit(initiator, target string) (*Admission, error) {
 	if target != testTarget {
