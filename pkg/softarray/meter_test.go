@@ -24,6 +24,10 @@ func (m *memory) Unmap(int64, int64) error { return nil }
 func (m *memory) Sync() error              { return nil }
 func (m *memory) Size() int64              { return 1 << 30 }
 
+func (m *memory) Extent(off int64) (n int64, mapped bool, err error) {
+	return m.Size() - off, true, nil
+}
+
 func TestMeterCounts(t *testing.T) {
 	c := clocktesting.NewFakeClock(time.Unix(1000, 0))
 	before := store.Counters{ReadOps: 100, ReadBytes: 409600}

@@ -78,6 +78,9 @@ func (s *volumes) openOnce(v store.Volume, c store.Cluster) (*volume, bool, erro
 	}
 	m := newMeter(disk, s.clock, s.idle[v.ID])
 	live := &volume{disk: disk, meter: m, ceiling: sched.NewCeiling(s.clock, v.QoS.Max), lun: scsi.NewLUN(m, identity(v, c))}
+	if err := live.lun.Keep(reservations{s.store, v.ID}); err != nil {
+		return nil, false, errors.Join(fmt.Errorf("volume %d: %w", v.ID, err), disk.Close())
+	}
 	live.lun.SetReadOnly(v.Access == store.ReadOnly)
 	s.live[v.ID] = live
 	delete(s.idle, v.ID)

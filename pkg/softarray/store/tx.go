@@ -28,6 +28,8 @@ var (
 	bucketPolicies   = []byte("policies")
 	bucketCounters   = []byte("counters")
 
+	bucketReservations = []byte("reservations") // volume -> persistent reservations, opaque
+
 	// Indices.
 	bucketAccountNames   = []byte("account-names")   // name -> id
 	bucketInitiatorNames = []byte("initiator-names") // name -> id
@@ -38,6 +40,7 @@ var (
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
 		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
+		bucketReservations,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted,
 	} {
 		if _, err := t.tx.CreateBucketIfNotExists(name); err != nil {
