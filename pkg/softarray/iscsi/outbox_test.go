@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
 
 // sink is a connection that takes everything.
@@ -85,7 +87,7 @@ func TestCommandsDoNotAllocate(t *testing.T) {
 	w := newWire(&sink{}, time.Minute)
 	params := defaults()
 	n := newSession(p.server, w, params, Session{TargetName: testTarget, Created: time.Now()}, 1)
-	n.admission, n.nexus = p.directory.admission, p.directory.admission.LUN.Attach()
+	n.admission, n.nexus = p.directory.admission, p.directory.admission.LUN.Attach(scsi.InitiatorPort{Name: testInitiator, ISID: 1}, n)
 	var h header
 	h[0], h[1] = opSCSICommand, flagFinal|flagRead
 	h.put32(20, 4096)
