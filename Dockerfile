@@ -20,7 +20,8 @@ COPY pkg pkg
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=linux GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
     -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /out/ ./cmd/san-csi ./cmd/san-array \
- && install -d -o 65532 -g 65532 -m 0750 /out/root/data
+ && install -d -o 65532 -g 65532 -m 0750 /out/root/data \
+ && find /out -exec touch --date=@0 {} +
 
 FROM --platform=$BUILDPLATFORM ${DEBIAN_IMAGE} AS tools
 ARG TARGETARCH

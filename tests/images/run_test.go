@@ -99,11 +99,10 @@ func TestReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	options := []string{"--build-arg=GOFLAGS=-a", "--build-arg=VERSION=" + *version, "--build-arg=REVISION=" + revision}
 	for _, target := range both {
-		options := options
-		if target == driver { // the array then takes the build stage of that
-			options = append(options, "--no-cache")
+		options := []string{"--no-cache", "--build-arg=VERSION=" + *version, "--build-arg=REVISION=" + revision}
+		if target == driver { // the array is then linked from what that compiled
+			options = append(options, "--build-arg=GOFLAGS=-a")
 		}
 		layout := filepath.Join(t.TempDir(), target+"-again")
 		if err := store.build(t.Context(), source, target, layout, []string{"linux/" + runtime.GOARCH}, options...); err != nil {
