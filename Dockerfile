@@ -14,12 +14,13 @@ ARG VERSION=devel
 ARG GOPROXY
 ARG GOFLAGS
 WORKDIR /src
-COPY go.mod go.sum ./
+COPY go.mod go.sum LICENSE ./
 COPY cmd cmd
 COPY pkg pkg
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=linux GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
     -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /out/ ./cmd/san-csi ./cmd/san-array \
+ && install -D -m 0644 -t /out/root LICENSE \
  && install -d -o 65532 -g 65532 -m 0750 /out/root/data \
  && find /out -exec touch --date=@0 {} +
 
@@ -40,6 +41,7 @@ LABEL org.opencontainers.image.title="san-csi" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=tools /tree /
+COPY --from=build /out/root/LICENSE /LICENSE
 COPY --from=build /out/san-csi /usr/local/bin/san-csi
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # The controller's; the node's pod asks for root.

@@ -81,6 +81,30 @@ func TestHostsPrograms(t *testing.T) {
 	}
 }
 
+// TestChartsTest: the script of helm test runs in the image, as its user.
+func TestChartsTest(t *testing.T) {
+	template, err := os.ReadFile("../../charts/san-csi/templates/tests/volume.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, found := strings.Cut(string(template), "args:\n        - |\n")
+	script, _, ended := strings.Cut(lines, "\n      securityContext:")
+	if !found || !ended {
+		t.Fatal("the script is not where it was")
+	}
+	volume := t.TempDir()
+	if err := os.Chmod(volume, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	out, err := store.runIn(t.Context(), name(driver), []string{"--volume=" + volume + ":/volume"}, "/bin/sh", "-ec", script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(volume, "data")); err != nil || len(data) != 4<<20 || !strings.Contains(out, "written and read") {
+		t.Errorf("%d bytes written, %v; it says %q", len(data), err, out)
+	}
+}
+
 // TestReproducible: the same sources in another directory, written at another
 // time, compiled again from nothing, give the same images.
 func TestReproducible(t *testing.T) {
@@ -90,7 +114,7 @@ func TestReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, part := range []string{"Dockerfile", ".dockerignore", "go.mod", "go.sum"} {
+	for _, part := range []string{"Dockerfile", ".dockerignore", "LICENSE", "go.mod", "go.sum"} {
 		content, err := os.ReadFile(filepath.Join("../..", part))
 		if err != nil {
 			t.Fatal(err)
