@@ -69,7 +69,7 @@ deploy: ## deploy/, the kustomization, from the chart
 	@go run ./tests/chart/deploy
 
 .PHONY: lint-chart
-lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examples/ (builds helm from its module, once)
+lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examples/; all of it shown to a real API server (builds helm and Kubernetes, once)
 	@echo "==> the chart"
 	@go vet -tags chart ./tests/chart/...
 	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...
