@@ -1,11 +1,15 @@
 # The images: `docker build --target driver` and `docker build --target array`.
 #
-# Every command runs on the builder's own platform and makes what the target's needs, so an image for another platform takes no emulation.
+# Every command runs on the builder's own platform and makes what the target's
+# needs, so an image for another platform takes no emulation.
 #
-# Reproducible: nothing in the layers depends on the machine or the day but Debian's packages, which are those of the day. Take the times away
-# with `buildah build --timestamp 0`, or SOURCE_DATE_EPOCH=0 and --output type=image,rewrite-timestamp=true of docker buildx.
+# Reproducible: nothing in the images depends on the machine or the day but
+# Debian's packages, which are those of the day. Build with --timestamp 0 of
+# buildah, or with SOURCE_DATE_EPOCH=0 and --output
+# type=image,rewrite-timestamp=true of docker buildx.
 ARG GO_IMAGE=golang:1.26-bookworm
-# What mkfs of this release writes, the kernels of the nodes can mount: a newer one sets features that they may not know.
+# What mkfs of this release writes, the kernels of the nodes can mount: a newer
+# one may set features that they do not know.
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
@@ -29,8 +33,10 @@ ARG TARGETARCH
 COPY hack/image-tree /usr/local/bin/
 RUN image-tree ${TARGETARCH} /tree
 
-# The node needs the programs that make, check and mount filesystems, since hosts need not have them; iscsiadm is the host's own (--host-root).
-# Authorities are in it, for an array without a caFile; time zones are not: logs are in UTC.
+# The node needs the programs that make, check and mount filesystems, since hosts
+# need not have them; iscsiadm is the host's own (--host-root), since it must fit
+# the host's iscsid. Authorities are in it, for an array without a caFile; time
+# zones are not: nothing asks for one.
 FROM scratch AS driver
 ARG VERSION=devel
 ARG REVISION
