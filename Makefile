@@ -78,7 +78,7 @@ lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examp
 images: ## both images for amd64 and arm64 into dist/images, by buildah, and what has to be true of them (as root)
 	@hack/ensure-buildah
 	@echo "==> the images"
-	@go test -tags images -count=1 -timeout 60m -v ./tests/images -version=$(VERSION) -out=$(CURDIR)/dist/images
+	@go test -tags images -count=1 -timeout 60m -v ./tests/images -version=$(VERSION) -revision=$(shell git rev-parse HEAD) -out=$(CURDIR)/dist/images
 
 # A real Kubernetes (tests/cluster). The first time it is built from its
 # modules, which takes half an hour and more.

@@ -62,7 +62,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("created %s: the image depends on the time", c.Created)
 		}
 		for label, want := range map[string]string{
-			"title": title[target], "version": *version, "revision": revision,
+			"title": title[target], "version": *version, "revision": *revision,
 			"licenses": "Apache-2.0", "source": "https://github.com/san-csi/san-csi",
 		} {
 			if got := c.Config.Labels["org.opencontainers.image."+label]; got != want {

@@ -29,11 +29,10 @@ var (
 	built = map[string]map[string]*image{} // by target and architecture
 )
 
-const revision = "0123456789abcdef"
-
 var (
-	version = flag.String("version", "v0.0.0", "what the programs and labels say")
-	out     = flag.String("out", "", "directory for an OCI layout of each image, by default none that stays")
+	version  = flag.String("version", "v0.0.0", "what the programs and labels say")
+	revision = flag.String("revision", "0123456789abcdef", "the commit that the labels name")
+	out      = flag.String("out", "", "directory for an OCI layout of each image, by default none that stays")
 )
 
 func TestMain(m *testing.M) {
@@ -94,7 +93,7 @@ func buildAll(ctx context.Context, root, target string) (map[string]*image, erro
 	for _, a := range architectures {
 		platforms = append(platforms, "linux/"+a)
 	}
-	if err := store.build(ctx, root, target, layout, platforms, "--build-arg=VERSION="+*version, "--build-arg=REVISION="+revision); err != nil {
+	if err := store.build(ctx, root, target, layout, platforms, "--build-arg=VERSION="+*version, "--build-arg=REVISION="+*revision); err != nil {
 		return nil, err
 	}
 	images, err := readLayout(layout)

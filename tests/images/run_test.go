@@ -124,7 +124,7 @@ func TestReproducible(t *testing.T) {
 		}
 	}
 	for _, target := range both {
-		options := []string{"--no-cache", "--build-arg=VERSION=" + *version, "--build-arg=REVISION=" + revision}
+		options := []string{"--no-cache", "--build-arg=VERSION=" + *version, "--build-arg=REVISION=" + *revision}
 		if target == driver { // the array is then linked from what that compiled
 			options = append(options, "--build-arg=GOFLAGS=-a")
 		}
