@@ -90,6 +90,9 @@ func (n *session) ready(t *task) {
 		n.mu.Unlock()
 		return
 	}
+	if t.out != nil {
+		t.cmd.Received(t.out.b[:t.need])
+	}
 	if n.mustWait(t) {
 		t.state = held
 		n.mu.Unlock()
