@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,chaos,cluster,chart ./tests/...
+	@go vet ./... && go vet -tags guest,chaos,cluster,chart,conformance ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -84,3 +84,9 @@ cluster: ## a Kubernetes with the driver installed by helm, up until Ctrl-C
 .PHONY: test-cluster
 test-cluster: ## the driver on a Kubernetes of two workers: data of a PVC from pod to pod
 	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster
+
+# --- conformance of the array's targets ---
+
+.PHONY: test-conformance
+test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
+	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance

@@ -20,6 +20,7 @@ func (memory) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 func (memory) Unmap(int64, int64) error               { return nil }
 func (memory) Sync() error                            { return nil }
 func (memory) Size() int64                            { return 1 << 30 }
+func (memory) Extent(off int64) (int64, bool, error)  { return 1<<30 - off, true, nil }
 
 // do is a command as the target carries it out: the disk, then the count.
 func (m *meter) do(t *testing.T, write bool, n int, off int64, arrived, ended time.Time) {

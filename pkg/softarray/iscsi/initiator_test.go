@@ -40,6 +40,10 @@ func (m *memory) WriteAt(p []byte, off int64) (int, error) {
 func (m *memory) Unmap(off, n int64) error { clear(m.b[off : off+n]); return nil }
 func (m *memory) Size() int64              { return int64(len(m.b)) }
 
+func (m *memory) Extent(off int64) (n int64, mapped bool, err error) {
+	return m.Size() - off, true, nil
+}
+
 func (m *memory) Sync() error {
 	if m.hold != nil {
 		close(m.held)

@@ -24,6 +24,7 @@ type Command struct {
 	lba     uint64
 	blocks  uint64
 	failure *Sense
+	barred  bool // by a reservation
 	noLUN   bool
 }
 
@@ -40,14 +41,18 @@ func good(data []byte) Reply { return Reply{Data: data} }
 // Fail is a reply with CHECK CONDITION and s.
 func Fail(s Sense) Reply { return Reply{Status: StatusCheckCondition, Sense: s.Fixed()} }
 
+func refuse(s Sense) *Reply { r := Fail(s); return &r }
+
+func conflict() *Reply { return &Reply{Status: StatusReservationConflict} }
+
 // Prepare reads a CDB for the LUN field lun (SAM-5 §4.6, 8 bytes): finds the
-// operation, checks the CDB and reports a pending unit attention. Commands that
-// are wrong take no data and fail in Run. Prepare is called in the order in
-// which commands are delivered.
+// operation, checks the CDB, reports a pending unit attention and holds the
+// command to reservations. Commands that are refused take no data and fail in
+// Run. Prepare is called in the order in which commands are delivered.
 func (n *Nexus) Prepare(c *Command, lun uint64, cdb [16]byte) {
 	*c = Command{nexus: n, cdb: cdb, noLUN: lun != 0}
 	c.failure = c.prepare()
-	if c.failure != nil {
+	if c.failure != nil || c.barred {
 		c.DataOut, c.DataIn, c.Media, c.Waits = 0, 0, 0, false
 	}
 }
@@ -59,7 +64,8 @@ func (c *Command) prepare() *Sense {
 	}
 	if !c.noLUN && (op == nil || !op.anyLUN) {
 		if ua, ok := c.nexus.takeAttention(); ok {
-			return &ua
+			failure := ua // on the heap in this case alone
+			return &failure
 		}
 	}
 	if err != nil {
@@ -69,8 +75,14 @@ func (c *Command) prepare() *Sense {
 	if at := op.strayBit(c.cdb); at >= 0 {
 		return invalidCDBField(at)
 	}
-	if op.writes && c.nexus.lun.readOnly.Load() {
-		return &senseWriteProtected
+	if c.nexus.barred.Load()&uint32(op.access) != 0 {
+		c.barred = true
+		return nil
+	}
+	if op.writes {
+		if err := c.nexus.lun.writeProtected(); err != nil {
+			return err
+		}
 	}
 	if op.prepare == nil {
 		return nil
@@ -83,6 +95,9 @@ func (c *Command) prepare() *Sense {
 func (c *Command) Run(in, out []byte) Reply {
 	if c.failure != nil {
 		return Fail(*c.failure)
+	}
+	if c.barred {
+		return *conflict()
 	}
 	return c.op.run(c.nexus.lun, c, in, out)
 }

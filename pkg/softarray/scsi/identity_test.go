@@ -74,14 +74,15 @@ func TestReportedOperationsAreThere(t *testing.T) {
 func TestModeSenseAndSelectAgree(t *testing.T) {
 	n, _ := ready(t, 512)
 	pages := send(n, 0, nil, 0x1a, 8, 0x3f, 0, 255).Data
-	if !strings.HasPrefix(hex.EncodeToString(pages[4:]), "081204") {
-		t.Errorf("caching page % x, want WCE", pages[4:])
+	caching := 4 + 12
+	if !strings.HasPrefix(hex.EncodeToString(pages[caching:]), "081204") {
+		t.Errorf("caching page % x, want WCE", pages[caching:])
 	}
 	pages[0], pages[2] = 0, 0
 	if got := code(send(n, 0, pages, 0x15, 0x10, 0, 0, byte(len(pages)))); got != 0 {
 		t.Errorf("MODE SELECT of the current values: %06x", got)
 	}
-	pages[6] = 0
+	pages[caching+2] = 0
 	if got := code(send(n, 0, pages, 0x15, 0x10, 0, 0, byte(len(pages)))); got != invalidList {
 		t.Errorf("MODE SELECT without WCE: %06x", got)
 	}

@@ -105,6 +105,7 @@ func (l *LUN) blockLimits() []byte {
 	b[1] = maxCompare
 	binary.BigEndian.PutUint16(b[2:], uint16(perPhysical))
 	binary.BigEndian.PutUint32(b[4:], uint32(MaxTransfer/size))
+	binary.BigEndian.PutUint32(b[12:], uint32(maxPrefetch/size))
 	binary.BigEndian.PutUint32(b[16:], maxUnmap)
 	binary.BigEndian.PutUint32(b[20:], maxUnmapDescriptors)
 	binary.BigEndian.PutUint32(b[24:], perPhysical)

@@ -33,6 +33,8 @@ var (
 	bucketSnapshots      = []byte("snapshots")
 	bucketGroupSnapshots = []byte("group-snapshots")
 
+	bucketReservations = []byte("reservations") // volume -> persistent reservations, opaque
+
 	// Indices.
 	bucketAccountNames   = []byte("account-names")   // name -> id
 	bucketInitiatorNames = []byte("initiator-names") // name -> id
@@ -45,7 +47,7 @@ var (
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
 		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
-		bucketFaults, bucketJobs,
+		bucketFaults, bucketJobs, bucketReservations,
 		bucketSnapshots, bucketGroupSnapshots,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {
