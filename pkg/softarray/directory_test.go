@@ -153,20 +153,19 @@ func TestFullArrayTakesNoLoginsAndNoWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nexus := admission.LUN.Attach(scsi.InitiatorPort{Name: nodeA, ISID: 1}, idle{})
+	nexus := admission.LUN.Attach(scsi.InitiatorPort{Name: nodeA}, idle{})
 	command := func(cdb [16]byte) scsi.Status {
 		var c scsi.Command
 		nexus.Prepare(&c, 0, cdb)
 		return c.Run(nil, make([]byte, c.DataOut)).Status
 	}
-	changed := func() { // TEST UNIT READY takes a unit attention
-		t.Helper()
-		if got := command([16]byte{0x00}); got != scsi.StatusCheckCondition {
-			t.Fatalf("no unit attention: status %#x", got)
-		}
+	if got := command([16]byte{0x00}); got != scsi.StatusCheckCondition { // TEST UNIT READY takes the unit attention of power on
+		t.Fatalf("first command: status %#x", got)
 	}
-	changed()                                                            // power on
-	write := func() scsi.Status { return command([16]byte{0x2a, 8: 1}) } // WRITE(10) of block 0
+	write := func() scsi.Status { // WRITE(10) of block 0, after the unit attention of a change
+		command([16]byte{0x00})
+		return command([16]byte{0x2a, 8: 1})
+	}
 	if got := write(); got != scsi.StatusGood {
 		t.Fatalf("write: status %#x", got)
 	}
@@ -174,7 +173,6 @@ func TestFullArrayTakesNoLoginsAndNoWrites(t *testing.T) {
 	if _, err := r.directory().Admit(nodeA, r.iqn(1)); !errors.Is(err, errFull) {
 		t.Errorf("login: %v", err)
 	}
-	changed() // that the volume is write protected is announced
 	if got := write(); got != scsi.StatusCheckCondition {
 		t.Errorf("write: status %#x", got)
 	}
@@ -182,7 +180,6 @@ func TestFullArrayTakesNoLoginsAndNoWrites(t *testing.T) {
 	if _, err := r.directory().Admit(nodeA, r.iqn(1)); err != nil {
 		t.Errorf("login: %v", err)
 	}
-	changed()
 	if got := write(); got != scsi.StatusGood {
 		t.Errorf("write: status %#x", got)
 	}
