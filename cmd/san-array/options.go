@@ -24,6 +24,10 @@ type options struct {
 	tlsCert, tlsKey string
 	tlsSAN          addresses
 	totalIOPS       int64
+	capacity        int64
+	strictAdmission bool
+	dialect         softarray.Dialect
+	faultInjection  bool
 	version         bool
 }
 
@@ -54,7 +58,11 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.tlsCert, "tls-cert", "", "PEM file of the API's certificate (default: one signed by the array's own CA, <data-dir>/ca.pem)")
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM file of that certificate's key")
 	f.Var(&o.tlsSAN, "tls-san", "further host name or address that the array's own certificate is valid for; may be repeated")
-	f.Int64Var(&o.totalIOPS, "total-iops", softarray.DefaultTotalIOPS, "declared capability, IOPS of 4 KiB: GetClusterCapacity.maxIOPS")
+	f.Int64Var(&o.totalIOPS, "total-iops", softarray.DefaultTotalIOPS, "declared capability, IOPS of 4 KiB, which all volumes share, floors first: GetClusterCapacity.maxIOPS")
+	f.Int64Var(&o.capacity, "capacity", 0, "room for volumes, bytes (default: all that the file system of --data-dir has)")
+	f.BoolVar(&o.strictAdmission, "strict-admission", false, "refuse volumes and changes by which the sum of all minIOPS would exceed --total-iops; Element's own arrays accept them and raise a fault")
+	f.Var(&o.dialect, "dialect", "what the API does otherwise than by default where the documentation of Element leaves it open: specific-errors, strict-burst, repeatable-delete, severe-floors, clone-result-source, old-limits; may be repeated")
+	f.BoolVar(&o.faultInjection, "fault-injection", false, "serve the API's methods SanArrayInjectFault and its like, for tests of clients")
 	f.BoolVar(&o.version, "version", false, "print the version and exit")
 	klog.InitFlags(f)
 	if err := f.Parse(args); err != nil {
@@ -76,6 +84,8 @@ func (o *options) complete() error {
 		return errors.New("--tls-cert and --tls-key must be given together")
 	case o.totalIOPS < 1:
 		return fmt.Errorf("--total-iops %d: must be at least 1", o.totalIOPS)
+	case o.capacity < 0:
+		return fmt.Errorf("--capacity %d: must not be negative", o.capacity)
 	}
 	if len(o.iscsiAddresses) == 0 {
 		o.iscsiAddresses = addresses{":3260"}

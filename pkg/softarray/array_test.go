@@ -147,6 +147,7 @@ func TestStateSurvivesARestart(t *testing.T) {
 	if _, err := live.meter.WriteAt(data, 4096); err != nil {
 		t.Fatal(err)
 	}
+	live.meter.Served(true, len(data), time.Now(), time.Now())
 	r.stop()
 
 	r = startArray(t, dir)
@@ -232,7 +233,7 @@ func TestChangesReachTheVolumeInUse(t *testing.T) {
 	r.call("ModifyVolume", `{"volumeID":1,"totalSize":2000000000,"qos":{"maxIOPS":200000}}`)
 	clock.Step(50 * time.Millisecond) // 5 I/Os of the old ceiling, 10000 of the new
 	for range 1000 {
-		if !live.ceiling.TryAdmit(4096) {
+		if !live.qos.TryAdmit(4096) {
 			t.Fatal("the old ceiling is in force")
 		}
 	}

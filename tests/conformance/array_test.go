@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -159,6 +160,43 @@ func (a *array) createVolume(name string, enable512e bool) volume {
 		"qos": map[string]int64{"minIOPS": 100, "maxIOPS": 200_000, "burstIOPS": 200_000},
 	}, &made)
 	return made.Volume
+}
+
+func (v volume) get() volume { return v }
+
+// cloneOf makes a clone of what the volume holds when it is called.
+func (a *array) cloneOf(v volume) func() volume {
+	return func() volume {
+		var clone struct{ VolumeID int64 }
+		a.call("CloneVolume", map[string]any{"volumeID": v.VolumeID, "name": fmt.Sprintf("clone-%d", v.VolumeID)}, &clone)
+		for { // until its data can be used
+			var list struct {
+				Volumes []struct{ Status, IQN string }
+			}
+			a.call("ListVolumes", map[string]any{"volumeIDs": []int64{clone.VolumeID}}, &list)
+			if len(list.Volumes) != 1 {
+				a.t.Fatalf("clone %d of volume %d: %d volumes", clone.VolumeID, v.VolumeID, len(list.Volumes))
+			}
+			if list.Volumes[0].Status == "active" {
+				return volume{VolumeID: clone.VolumeID, IQN: list.Volumes[0].IQN}
+			}
+		}
+	}
+}
+
+// admit gives the suite's two initiators access to one volume, and to no other.
+func (a *array) admit(v volume) {
+	a.t.Helper()
+	var groups struct {
+		VolumeAccessGroups []struct{ VolumeAccessGroupID int64 }
+	}
+	a.call("ListVolumeAccessGroups", map[string]any{}, &groups)
+	for _, g := range groups.VolumeAccessGroups {
+		a.call("DeleteVolumeAccessGroup", map[string]any{"volumeAccessGroupID": g.VolumeAccessGroupID}, nil)
+	}
+	a.call("CreateVolumeAccessGroup", map[string]any{
+		"name": "conformance", "initiators": []string{initiator1, initiator2}, "volumes": []int64{v.VolumeID},
+	}, nil)
 }
 
 // urls are the volume's LUN by each portal.

@@ -26,7 +26,7 @@ func (n *session) onCommand(h *header) error {
 	t := n.server.newTask()
 	t.itt, t.lun, t.immediate = h.itt(), h.lun(), h.immediate()
 	t.reads, t.writes, t.attribute = h[1]&0x40 != 0, h[1]&0x20 != 0, h[1]&7
-	t.expected = int(h.u32(20))
+	t.expected, t.arrived = int(h.u32(20)), n.heard
 	n.add(t)
 	n.nexus.Prepare(&t.cmd, t.lun, [16]byte(h[32:48]))
 	return n.gather(t, h)

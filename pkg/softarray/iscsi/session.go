@@ -26,6 +26,7 @@ type Session struct {
 	CHAPAlgorithm, CHAPUser       string
 	CHAPDirection                 string // one-way or two-way
 	Created, LastPDU, LastCommand time.Time
+	Outstanding                   int // commands that came and have not ended
 }
 
 // session is one session and its only connection in full feature phase.
@@ -65,6 +66,7 @@ type session struct {
 	draining  bool
 
 	// The reader's own.
+	heard   time.Time // when the last PDU came
 	nextTTT uint32
 	text    exchange
 }
@@ -88,6 +90,9 @@ func (n *session) snapshot() Session {
 	if at := n.lastCommand.Load(); at != 0 {
 		info.LastCommand = time.Unix(0, at)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	info.Outstanding = len(n.tasks)
 	return info
 }
 
@@ -134,7 +139,8 @@ func (n *session) read() error {
 		if err := n.wire.readHeader(&h); err != nil {
 			return err
 		}
-		n.lastPDU.Store(time.Now().UnixNano())
+		n.heard = time.Now()
+		n.lastPDU.Store(n.heard.UnixNano())
 		if h.dataLen() > recvSegment {
 			return fmt.Errorf("opcode %#02x, %d bytes of at most %d: %w", h.opcode(), h.dataLen(), recvSegment, errTooLong)
 		}

@@ -2,6 +2,7 @@ package iscsi
 
 import (
 	"context"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
@@ -21,6 +22,7 @@ type task struct {
 	writes    bool // W bit
 	attribute byte
 	expected  int // expected data transfer length, bytes
+	arrived   time.Time
 	arrival   uint64
 	cmd       scsi.Command
 
@@ -130,6 +132,9 @@ func (n *session) ready(t *task) {
 		n.mu.Unlock()
 		return
 	}
+	if t.out != nil {
+		t.cmd.Received(t.out.b[:t.need])
+	}
 	if n.mustWait(t) {
 		n.enter(t, held)
 		n.mu.Unlock()
@@ -202,10 +207,18 @@ func (n *session) finish(t *task, reply scsi.Reply, in *buffer) {
 	n.enter(t, answering)
 	n.release(t)
 	n.mu.Unlock()
+	n.count(t, reply.Status)
 	if err := n.respond(t, reply, in); err != nil {
 		n.wire.conn.Close()
 	}
 	n.end(t)
+}
+
+// count tells the meter of a task that ended well.
+func (n *session) count(t *task, status scsi.Status) {
+	if t.cmd.Media > 0 && status == scsi.StatusGood && n.admission.Meter != nil {
+		n.admission.Meter.Served(t.writes, t.cmd.Media, t.arrived, time.Now())
+	}
 }
 
 // release gives a task's place in the window back. The caller holds n.mu.
