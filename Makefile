@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,chaos,cluster,chart ./tests/...
+	@go vet ./... && go vet -tags guest,chaos,cluster,chart,conformance,images ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -41,6 +41,10 @@ test-unit: ## unit tests with the race detector, csi-sanity with a fake initiato
 test-guest: build $(BIN)/csi-sanity ## the driver with the kernel's iSCSI: the harness's own tests and csi-sanity in a virtual machine
 	@echo "==> tests in a virtual machine"
 	@go test -tags guest -count=1 -timeout 30m -v ./tests/node
+
+.PHONY: test-array-guest
+test-array-guest: build ## kernel initiator, file systems, exerciser and fio with verify, while san-array is killed again and again
+	@go test -tags guest -count=1 -timeout 15m -v ./tests/array
 
 .PHONY: test-harness
 test-harness: ## the virtual machine harness's own tests
@@ -80,6 +84,12 @@ lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examp
 	@go vet -tags chart ./tests/chart/...
 	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...
 
+.PHONY: images
+images: ## both images for amd64 and arm64 into dist/images, by buildah, and what has to be true of them (as root)
+	@hack/ensure-buildah
+	@echo "==> the images"
+	@go test -tags images -count=1 -timeout 60m -v ./tests/images -version=$(VERSION) -revision=$(shell git rev-parse HEAD) -out=$(CURDIR)/dist/images
+
 # A real Kubernetes (tests/cluster). The first time it is built from its
 # modules, which takes half an hour and more.
 
@@ -90,3 +100,9 @@ cluster: ## a Kubernetes with the driver installed by helm and a volume in use, 
 .PHONY: test-cluster
 test-cluster: ## the driver on a Kubernetes of two workers: what users, upgrades and failures do to it
 	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster
+
+# --- conformance of the array's targets ---
+
+.PHONY: test-conformance
+test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
+	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance

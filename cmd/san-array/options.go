@@ -26,6 +26,7 @@ type options struct {
 	totalIOPS       int64
 	capacity        int64
 	strictAdmission bool
+	dialect         softarray.Dialect
 	faultInjection  bool
 	version         bool
 }
@@ -60,6 +61,7 @@ func parse(args []string) (*options, error) {
 	f.Int64Var(&o.totalIOPS, "total-iops", softarray.DefaultTotalIOPS, "declared capability, IOPS of 4 KiB, which all volumes share, floors first: GetClusterCapacity.maxIOPS")
 	f.Int64Var(&o.capacity, "capacity", 0, "room for volumes, bytes (default: all that the file system of --data-dir has)")
 	f.BoolVar(&o.strictAdmission, "strict-admission", false, "refuse volumes and changes by which the sum of all minIOPS would exceed --total-iops; Element's own arrays accept them and raise a fault")
+	f.Var(&o.dialect, "dialect", "what the API does otherwise than by default where the documentation of Element leaves it open: specific-errors, strict-burst, repeatable-delete, severe-floors, clone-result-source, old-limits; may be repeated")
 	f.BoolVar(&o.faultInjection, "fault-injection", false, "serve the API's methods SanArrayInjectFault and its like, for tests of clients")
 	f.BoolVar(&o.version, "version", false, "print the version and exit")
 	klog.InitFlags(f)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"github.com/san-csi/san-csi/pkg/softarray/api"
 	"github.com/san-csi/san-csi/pkg/softarray/iscsi"
 	"github.com/san-csi/san-csi/pkg/softarray/store"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	// StrictAdmission refuses floors whose sum exceeds TotalIOPS, which
 	// Element's own arrays do not.
 	StrictAdmission bool
+	// Dialect is how the API behaves where its documentation leaves it open.
+	Dialect Dialect
 	// FaultInjection serves the API methods that inject faults, for tests.
 	FaultInjection bool
 	// CertFile and KeyFile are the API's certificate in PEM. "" = one made at
@@ -52,6 +55,9 @@ type Config struct {
 	// Clock is for tests; nil = the real one.
 	Clock clock.WithTicker
 }
+
+// Dialect is how the API behaves where its documentation leaves it open.
+type Dialect = api.Dialect
 
 func (c Config) validate() error {
 	switch {
@@ -145,26 +151,26 @@ func (a *Array) address(portals []net.Listener) (string, error) {
 	return host, nil
 }
 
-// redirect tells the target which portals are the cluster's and the nodes'. An
-// initiator must be able to reach what it is redirected to.
-func (a *Array) redirect(portals []net.Listener) error {
+// redirect tells the target which portals are the cluster's and the nodes', and
+// returns the first node's host, "" without redirection. An initiator must be
+// able to reach what it is redirected to.
+func (a *Array) redirect(portals []net.Listener) (node string, err error) {
 	if !a.config.Redirect {
-		return nil
+		return "", nil
 	}
 	if len(portals) < 2 {
-		return fmt.Errorf("redirection needs the cluster's iSCSI listener and a node's, there are %d", len(portals))
+		return "", fmt.Errorf("redirection needs the cluster's iSCSI listener and a node's, there are %d", len(portals))
 	}
-	var nodes []net.Addr
-	for i, portal := range portals {
+	var addresses []net.Addr
+	for _, portal := range portals {
 		if at, ok := portal.Addr().(*net.TCPAddr); ok && at.IP.IsUnspecified() {
-			return fmt.Errorf("redirection: the iSCSI listener %s is a wildcard", portal.Addr())
+			return "", fmt.Errorf("redirection: the iSCSI listener %s is a wildcard", portal.Addr())
 		}
-		if i > 0 {
-			nodes = append(nodes, portal.Addr())
-		}
+		addresses = append(addresses, portal.Addr())
 	}
-	a.targets.Redirect(portals[0].Addr(), nodes...)
-	return nil
+	a.targets.Redirect(addresses[0], addresses[1:]...)
+	node, _, err = net.SplitHostPort(addresses[1].String())
+	return node, err
 }
 
 // dataSide is the data side as the API needs it.

@@ -34,7 +34,8 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	if err != nil {
 		return err
 	}
-	if err := a.redirect(portals); err != nil {
+	node, err := a.redirect(portals)
+	if err != nil {
 		return err
 	}
 	certificate, err := a.certificate(address)
@@ -44,8 +45,8 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	server := api.New(api.Config{
 		Store: a.store, Data: dataSide{volumes: a.volumes, targets: a.targets}, Clock: a.config.Clock,
 		Username: a.config.Username, Password: a.config.Password,
-		TotalIOPS: a.config.TotalIOPS, Capacity: a.config.Capacity, Address: address,
-		StrictAdmission: a.config.StrictAdmission, FaultInjection: a.config.FaultInjection,
+		TotalIOPS: a.config.TotalIOPS, Capacity: a.config.Capacity, Address: address, NodeAddress: node,
+		Dialect: a.config.Dialect, StrictAdmission: a.config.StrictAdmission, FaultInjection: a.config.FaultInjection,
 	})
 	if err := a.logStart(ctx, address); err != nil {
 		return err
@@ -56,6 +57,7 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	for _, portal := range portals {
 		g.Go(func() error { return a.targets.Serve(ctx, portal) })
 	}
+	g.Go(func() error { return server.RunJobs(ctx) })
 	g.Go(func() error { return a.every(ctx, api.SamplePeriod, a.sample) })
 	g.Go(func() error {
 		return a.every(ctx, faultPeriod, func(ctx context.Context) { a.checkFaults(ctx, server) })
@@ -118,7 +120,7 @@ func (a *Array) sample(context.Context) { a.volumes.sample(a.targets.Sessions())
 
 // upkeep is repeated at the next tick, so that an error is told and no more.
 func (a *Array) upkeep(ctx context.Context, server *api.Server) {
-	if err := errors.Join(server.PurgeDue(ctx), a.volumes.save()); err != nil {
+	if err := errors.Join(server.PurgeDue(ctx), server.ExpireSnapshots(ctx), a.volumes.save()); err != nil {
 		klog.FromContext(ctx).Error(err, "Upkeep failed; it is repeated")
 	}
 }

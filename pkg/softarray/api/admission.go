@@ -1,23 +1,21 @@
 package api
 
-import "github.com/san-csi/san-csi/pkg/softarray/store"
-
 // admitted runs a change and, where the array is strict, gives it up if it
 // would raise the sum of the floors over what the array can do. The real one is
 // not strict: it serves such volumes and raises a fault. Deleted volumes count
 // until they are purged, so that a restore cannot be refused.
-func (c *call) admitted(tx *store.Tx, change func(*store.Tx) error) error {
+func (c *call) admitted(change func() error) error {
 	if !c.config.StrictAdmission {
-		return change(tx)
+		return change()
 	}
-	before, err := tx.Totals()
+	before, err := c.tx.Totals()
 	if err != nil {
 		return err
 	}
-	if err := change(tx); err != nil {
+	if err := change(); err != nil {
 		return err
 	}
-	after, err := tx.Totals()
+	after, err := c.tx.Totals()
 	if err != nil {
 		return err
 	}

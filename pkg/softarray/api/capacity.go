@@ -56,6 +56,15 @@ func (f fullness) stage() int {
 	return stageHappy
 }
 
+// notFull refuses what would need more room on an array that is as good as full.
+func (c *call) notFull() (fullness, error) {
+	f, err := c.fullness()
+	if err == nil && f.stage() >= stageCritical {
+		return f, failf(c.config.Dialect.capacityError(), "the array is full: %d of %d bytes are used", f.used, f.max)
+	}
+	return f, err
+}
+
 // squeeze is how far ceilings are moved towards floors, 0..1: on the real array
 // in line with what is used of the last stage before it is full.
 func (f fullness) squeeze() float64 {
@@ -69,19 +78,16 @@ func (f fullness) squeeze() float64 {
 // roomForBytes refuses what would promise more than the array may, or come to
 // an array that is as good as full.
 func (c *call) roomForBytes(more int64) error {
-	f, err := c.fullness()
+	f, err := c.notFull()
 	if err != nil {
 		return err
-	}
-	if f.stage() >= stageCritical {
-		return failf(exceededLimit, "the array is full: %d of %d bytes are used", f.used, f.max)
 	}
 	totals, err := c.tx.Totals()
 	if err != nil {
 		return err
 	}
 	if totals.Provisioned+more > f.maxOverProvisionable() {
-		return failf(exceededLimit, "Exceeded maximum provisioned space: %d + %d bytes of %d", totals.Provisioned, more, f.maxOverProvisionable())
+		return failf(c.config.Dialect.capacityError(), "Exceeded maximum provisioned space: %d + %d bytes of %d", totals.Provisioned, more, f.maxOverProvisionable())
 	}
 	return nil
 }

@@ -38,13 +38,17 @@ func TestClusterInfo(t *testing.T) {
 	if _, err := uuid.Parse(info["uuid"].(string)); err != nil {
 		t.Error(err)
 	}
+	serial := at(r.ok("ListAllNodes", "{}"), "nodes.0.uuid")
 	r.play([]step{
 		{method: "GetClusterInfo", want: map[string]string{"clusterInfo.svip": `"192.0.2.1"`, "clusterInfo.mvip": `"192.0.2.1"`, "clusterInfo.attributes": "{}"}},
 		{method: "GetClusterVersionInfo", want: map[string]string{"clusterAPIVersion": `"12.5"`, "clusterVersion": `"12.5.0.897"`, "clusterVersionInfo.0.nodeID": "1"}},
 		{method: "GetClusterState", want: map[string]string{"state": `"Active"`}},
+		{method: "GetClusterHardwareInfo", want: map[string]string{"clusterHardwareInfo.drives": "{}", "clusterHardwareInfo.nodes.1.serial": serial}},
+		{method: "GetClusterHardwareInfo", params: `{"type":"drives"}`, want: map[string]string{"clusterHardwareInfo": `{"drives":{}}`}},
+		{method: "GetClusterHardwareInfo", params: `{"type":"nodes"}`, want: map[string]string{"clusterHardwareInfo.nodes.1.serial": serial, "clusterHardwareInfo.drives": "(absent)"}},
+		{method: "GetClusterHardwareInfo", params: `{"type":"odd"}`, fails: "xUnrecognizedEnumString"},
 		{method: "ListActiveNodes", want: map[string]string{"nodes.0.nodeID": "1", "nodes.0.sip": `"192.0.2.1"`}},
 		{method: "ListAllNodes", want: map[string]string{"nodes.#": "1", "pendingNodes": "[]", "pendingActiveNodes": "[]"}},
-		{method: "GetClusterHardwareInfo", params: `{"type":"nodes"}`, want: map[string]string{"clusterHardwareInfo.drives": "{}"}},
 		{method: "ListVirtualNetworks", want: map[string]string{"virtualNetworks": "[]"}},
 		{method: "ListDrives", want: map[string]string{"drives": "[]"}},
 		{method: "ListSyncJobs", want: map[string]string{"syncJobs": "[]"}},

@@ -65,6 +65,7 @@ func methodTable() map[string]method {
 	for _, part := range []map[string]method{
 		clusterMethods(), faultMethods(), hardwareMethods(), sessionMethods(), accountMethods(), volumeMethods(), deletionMethods(), listMethods(),
 		statsMethods(), qosMethods(), policyMethods(), groupMethods(), membershipMethods(), lunMethods(), initiatorMethods(),
+		snapshotMethods(), groupSnapshotMethods(), cloneMethods(), asyncMethods(),
 	} {
 		maps.Copy(table, part)
 	}
@@ -89,32 +90,49 @@ func (s *Server) perform(ctx context.Context, name string, params json.RawMessag
 	return out, s.strike(ctx, injected, afterEffect)
 }
 
-// invoke runs one method in one transaction and then its effects.
+// invoke runs one method in one transaction.
 func (s *Server) invoke(ctx context.Context, name string, params json.RawMessage) (any, error) {
 	m, ok := s.methods[name]
 	if !ok {
 		return nil, failf(unknownAPIMethod, "xUnknownAPIMethod  method=<%s>", name)
 	}
-	c := s.newCall(ctx)
 	var out any
-	run := func(tx *store.Tx) error {
-		c.tx = tx
+	run := func(c *call) error {
 		var err error
 		out, err = m.run(c, params)
 		return err
 	}
-	transact := func() error { return s.config.Store.View(run) }
+	transact := s.view
 	if m.changes {
-		transact = func() error {
-			return s.config.Store.Update(func(tx *store.Tx) error { return c.admitted(tx, run) })
-		}
+		transact = s.transact
 	}
-	if err := transact(); err != nil {
+	if err := transact(ctx, run); err != nil {
 		return nil, err
+	}
+	klog.FromContext(ctx).V(4).Info("API call", "method", name)
+	return out, nil
+}
+
+func (s *Server) view(ctx context.Context, run func(*call) error) error {
+	c := s.newCall(ctx)
+	return s.config.Store.View(func(tx *store.Tx) error {
+		c.tx = tx
+		return run(c)
+	})
+}
+
+// transact commits what run does and then asks for its effects, or does neither.
+func (s *Server) transact(ctx context.Context, run func(*call) error) error {
+	c := s.newCall(ctx)
+	err := s.config.Store.Update(func(tx *store.Tx) error {
+		c.tx = tx
+		return c.admitted(func() error { return run(c) })
+	})
+	if err != nil {
+		return err
 	}
 	for _, effect := range c.effects {
 		effect(s.config.Data)
 	}
-	klog.FromContext(ctx).V(4).Info("API call", "method", name)
-	return out, nil
+	return nil
 }

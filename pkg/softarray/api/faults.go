@@ -40,8 +40,7 @@ func (c *call) conditions(f fullness) ([]store.Fault, error) {
 	}
 	var found []store.Fault
 	if totals.MinIOPS > c.config.TotalIOPS {
-		// A warning, which clears at the check after the floors fit again.
-		found = append(found, store.Fault{Code: iopsOverProvisioned, Severity: severityWarning, Details: fmt.Sprintf(
+		found = append(found, store.Fault{Code: iopsOverProvisioned, Severity: c.config.Dialect.floorsSeverity(), Details: fmt.Sprintf(
 			"The sum of all minimum IOPS, %d, is greater than the expected IOPS of the cluster, %d.", totals.MinIOPS, c.config.TotalIOPS)})
 	}
 	if limit := f.maxOverProvisionable(); totals.Provisioned >= limit/100*provisionedWarning {

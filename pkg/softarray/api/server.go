@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -83,8 +84,10 @@ type Config struct {
 	TotalIOPS          int64  // what the array declares it can do, IOPS of 4 KiB
 	Capacity           int64  // room for volumes, bytes; 0 = all that the file system has
 	Address            string // host of MVIP and SVIP, without port
+	NodeAddress        string // host of the node's SIP; "" = Address
 	StrictAdmission    bool   // refuse floors whose sum exceeds TotalIOPS
-	FaultInjection     bool   // serve the methods that inject faults
+	Dialect            Dialect
+	FaultInjection     bool // serve the methods that inject faults
 }
 
 // Server answers API requests. It is an http.Handler.
@@ -92,11 +95,19 @@ type Server struct {
 	config     Config
 	methods    map[string]method
 	injections injector
+	wake       chan struct{} // there may be jobs to do
+
+	mu         sync.Mutex
+	nextExpiry time.Time      // when a snapshot may expire; zero = none does
+	busy       map[int64]bool // the jobs that are being done
 }
 
 // New makes a server.
 func New(c Config) *Server {
-	s := &Server{config: c, methods: methodTable()}
+	s := &Server{
+		config: c, methods: methodTable(), wake: make(chan struct{}, 1),
+		nextExpiry: c.Clock.Now(), busy: map[int64]bool{},
+	}
 	if c.FaultInjection {
 		maps.Copy(s.methods, injectionMethods())
 	}

@@ -2,7 +2,6 @@ package iscsi
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
@@ -114,7 +113,8 @@ func (n *session) onSolicited(t *task, i int, h *header) error {
 	x.next += size
 	switch {
 	case !h.final() && x.next == x.end:
-		return fmt.Errorf("task %#x: the last Data-Out of a sequence is not final", t.itt)
+		n.finish(t, scsi.Fail(scsi.SenseUnexpectedData), nil)
+		return nil
 	case !h.final():
 		return nil
 	case x.next != x.end:

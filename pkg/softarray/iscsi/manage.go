@@ -120,3 +120,14 @@ func (n *session) dropTarget() {
 		other.drop()
 	}
 }
+
+// AbortTasks ends all commands without an answer, as PREEMPT AND ABORT of
+// another initiator does (SPC-4 §5.12.11.5). It waits for those alone that may
+// be touching the medium, as two of them must not wait for each other.
+func (n *session) AbortTasks() {
+	touching := func(t *task) bool { return t.state >= running && t.cmd.Media > 0 }
+	n.abort(func(t *task) bool { return !touching(t) })
+	for _, ended := range n.abort(touching) {
+		<-ended
+	}
+}

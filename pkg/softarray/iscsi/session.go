@@ -108,7 +108,7 @@ func (n *session) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, n.cancel)
 	defer stop()
 	if n.admission != nil {
-		n.nexus = n.admission.LUN.Attach()
+		n.nexus = n.admission.LUN.Attach(scsi.InitiatorPort{Name: n.info.InitiatorName, ISID: n.info.ISID}, n)
 		defer n.nexus.Detach()
 		if t, ok := n.admission.Throttle.(interface{ TryAdmit(n int) bool }); ok {
 			n.try = t.TryAdmit

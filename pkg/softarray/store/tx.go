@@ -28,9 +28,12 @@ var (
 	bucketPolicies   = []byte("policies")
 	bucketCounters   = []byte("counters")
 	bucketFaults     = []byte("faults")
+	bucketJobs       = []byte("jobs")
 
 	bucketSnapshots      = []byte("snapshots")
 	bucketGroupSnapshots = []byte("group-snapshots")
+
+	bucketReservations = []byte("reservations") // volume -> persistent reservations, opaque
 
 	// Indices.
 	bucketAccountNames   = []byte("account-names")   // name -> id
@@ -43,8 +46,10 @@ var (
 
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
-		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters, bucketFaults,
+		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
+		bucketFaults, bucketJobs,
 		bucketSnapshots, bucketGroupSnapshots,
+		bucketReservations,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {
 		if _, err := t.tx.CreateBucketIfNotExists(name); err != nil {
