@@ -55,7 +55,7 @@ test-chaos: build ## kill -9 of driver, iscsid and array at random points, 100 t
 	@go test -tags chaos -count=1 -timeout 85m -v ./tests/chaos
 
 .PHONY: bench-array
-bench-array: build ## the software array against tgtd, and how true its QoS is: tables, bin/bench/bench.json and a picture (15 minutes; BENCH=-quick to try)
+bench-array: build ## the software array against tgtd, and how true its QoS is: tables, bin/bench/bench.json and a picture (10 minutes; BENCH=-quick to try)
 	@hack/ensure-gcc
 	@go run ./tests/bench -array $(BIN)/san-array -out $(BIN)/bench $(BENCH)
 	@go run -C tests/bench/plot . $(abspath $(BIN))/bench/bench.json $(abspath $(BIN))/bench/noisy-neighbour.svg
