@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,chaos,cluster,chart,conformance ./tests/...
+	@go vet ./... && go vet -tags guest,chaos,cluster,chart,conformance,images ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -53,6 +53,12 @@ test-harness: ## the virtual machine harness's own tests
 .PHONY: test-chaos
 test-chaos: build ## kill -9 of driver, iscsid and array at random points, 100 times
 	@go test -tags chaos -count=1 -timeout 85m -v ./tests/chaos
+
+.PHONY: bench-array
+bench-array: build ## the software array against tgtd, and how true its QoS is: tables, bin/bench/bench.json and a picture (15 minutes; BENCH=-quick to try)
+	@hack/ensure-gcc
+	@go run ./tests/bench -array $(BIN)/san-array -out $(BIN)/bench $(BENCH)
+	@go run -C tests/bench/plot . $(abspath $(BIN))/bench/bench.json $(abspath $(BIN))/bench/noisy-neighbour.svg
 
 .PHONY: lint
 lint: ## golangci-lint, built from its module
@@ -77,6 +83,12 @@ lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examp
 	@echo "==> the chart"
 	@go vet -tags chart ./tests/chart/...
 	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...
+
+.PHONY: images
+images: ## both images for amd64 and arm64 into dist/images, by buildah, and what has to be true of them (as root)
+	@hack/ensure-buildah
+	@echo "==> the images"
+	@go test -tags images -count=1 -timeout 60m -v ./tests/images -version=$(VERSION) -revision=$(shell git rev-parse HEAD) -out=$(CURDIR)/dist/images
 
 # A real Kubernetes (tests/cluster). The first time it is built from its
 # modules, which takes half an hour and more.

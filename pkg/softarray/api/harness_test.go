@@ -239,32 +239,48 @@ func (r *rig) check(n int, s step, a answer) {
 // at is the JSON of what a dotted path leads to; numbers index lists, "#" is
 // a list's length.
 func at(v any, path string) string {
-	for part := range strings.SplitSeq(path, ".") {
-		switch node := v.(type) {
-		case map[string]any:
-			inner, ok := node[part]
-			if !ok {
-				return "(absent)"
-			}
-			v = inner
-		case []any:
-			if part == "#" {
-				return strconv.Itoa(len(node))
-			}
-			i, err := strconv.Atoi(part)
-			if err != nil || i >= len(node) {
-				return "(absent)"
-			}
-			v = node[i]
-		default:
-			return "(absent)"
-		}
+	v = dig(v, path)
+	if v == nothing {
+		return "(absent)"
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err.Error()
 	}
 	return string(data)
+}
+
+// nothing is where a path leads nowhere.
+const nothing = absence("nothing")
+
+type absence string
+
+func dig(v any, path string) any {
+	if path == "" {
+		return v
+	}
+	for part := range strings.SplitSeq(path, ".") {
+		switch node := v.(type) {
+		case map[string]any:
+			inner, ok := node[part]
+			if !ok {
+				return nothing
+			}
+			v = inner
+		case []any:
+			if part == "#" {
+				return len(node)
+			}
+			i, err := strconv.Atoi(part)
+			if err != nil || i >= len(node) {
+				return nothing
+			}
+			v = node[i]
+		default:
+			return nothing
+		}
+	}
+	return v
 }
 
 const gigabyte = "1000000000"
