@@ -18,6 +18,7 @@ type options struct {
 	dataDir         string
 	apiAddress      string
 	iscsiAddresses  addresses
+	redirect        bool
 	advertise       string
 	credentialsFile string
 	tlsCert, tlsKey string
@@ -51,6 +52,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.dataDir, "data-dir", "", "directory of metadata and volumes; made if it is not there (required)")
 	f.StringVar(&o.apiAddress, "api-address", ":443", "address of the API, host:port")
 	f.Var(&o.iscsiAddresses, "iscsi-address", "address of an iSCSI portal, host:port; may be repeated (default :3260)")
+	f.BoolVar(&o.redirect, "iscsi-redirect", false, "the first iSCSI address is the cluster's (SVIP): redirect its logins to the others, the nodes' (SIP)")
 	f.StringVar(&o.advertise, "advertise", "", "host told to clients as MVIP and SVIP (default: the first iSCSI address's; required where that is a wildcard)")
 	f.StringVar(&o.credentialsFile, "credentials-file", "", "YAML file with the API's username and password; made at the first start (default <data-dir>/credentials.yaml)")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "PEM file of the API's certificate (default: one signed by the array's own CA, <data-dir>/ca.pem)")
@@ -87,6 +89,9 @@ func (o *options) complete() error {
 	}
 	if len(o.iscsiAddresses) == 0 {
 		o.iscsiAddresses = addresses{":3260"}
+	}
+	if o.redirect && len(o.iscsiAddresses) < 2 {
+		return fmt.Errorf("--iscsi-redirect needs the cluster's and a node's --iscsi-address, there are %d", len(o.iscsiAddresses))
 	}
 	if o.advertise == "" {
 		if err := checkHost(o.iscsiAddresses[0]); err != nil {

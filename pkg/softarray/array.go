@@ -47,6 +47,9 @@ type Config struct {
 	// signed by a CA of the array's own, see CAFile.
 	CertFile, KeyFile string
 	ServerNames       []string
+	// Redirect makes the first iSCSI listener the cluster's (SVIP), whose logins
+	// are redirected to the others, the nodes' (SIP).
+	Redirect bool
 	// ISCSI are the target's limits; zero values are defaults.
 	ISCSI iscsi.Options
 	// Clock is for tests; nil = the real one.
@@ -146,6 +149,28 @@ func (a *Array) address(portals []net.Listener) (string, error) {
 		return "", fmt.Errorf("the iSCSI listener %s is a wildcard: the host to advertise must be given", portals[0].Addr())
 	}
 	return host, nil
+}
+
+// redirect tells the target which portals are the cluster's and the nodes', and
+// returns the first node's host, "" without redirection. An initiator must be
+// able to reach what it is redirected to.
+func (a *Array) redirect(portals []net.Listener) (node string, err error) {
+	if !a.config.Redirect {
+		return "", nil
+	}
+	if len(portals) < 2 {
+		return "", fmt.Errorf("redirection needs the cluster's iSCSI listener and a node's, there are %d", len(portals))
+	}
+	var addresses []net.Addr
+	for _, portal := range portals {
+		if at, ok := portal.Addr().(*net.TCPAddr); ok && at.IP.IsUnspecified() {
+			return "", fmt.Errorf("redirection: the iSCSI listener %s is a wildcard", portal.Addr())
+		}
+		addresses = append(addresses, portal.Addr())
+	}
+	a.targets.Redirect(addresses[0], addresses[1:]...)
+	node, _, err = net.SplitHostPort(addresses[1].String())
+	return node, err
 }
 
 // dataSide is the data side as the API needs it.

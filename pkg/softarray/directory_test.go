@@ -153,7 +153,7 @@ func TestFullArrayTakesNoLoginsAndNoWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nexus := admission.LUN.Attach()
+	nexus := admission.LUN.Attach(scsi.InitiatorPort{Name: nodeA}, idle{})
 	command := func(cdb [16]byte) scsi.Status {
 		var c scsi.Command
 		nexus.Prepare(&c, 0, cdb)
@@ -162,7 +162,10 @@ func TestFullArrayTakesNoLoginsAndNoWrites(t *testing.T) {
 	if got := command([16]byte{0x00}); got != scsi.StatusCheckCondition { // TEST UNIT READY takes the unit attention of power on
 		t.Fatalf("first command: status %#x", got)
 	}
-	write := func() scsi.Status { return command([16]byte{0x2a, 8: 1}) } // WRITE(10) of block 0
+	write := func() scsi.Status { // WRITE(10) of block 0, after the unit attention of a change
+		command([16]byte{0x00})
+		return command([16]byte{0x2a, 8: 1})
+	}
 	if got := write(); got != scsi.StatusGood {
 		t.Fatalf("write: status %#x", got)
 	}

@@ -34,6 +34,10 @@ func (m *meter) do(t *testing.T, write bool, n int, off int64, arrived, ended ti
 	m.Served(write, n, arrived, ended)
 }
 
+func (m memory) Extent(off int64) (n int64, mapped bool, err error) {
+	return m.Size() - off, true, nil
+}
+
 func TestMeterCounts(t *testing.T) {
 	began := time.Unix(1000, 0)
 	before := store.Counters{ReadOps: 100, ReadBytes: 409600}

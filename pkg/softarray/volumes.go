@@ -92,6 +92,9 @@ func (s *volumes) openOnce(v store.Volume, c store.Cluster) (*volume, bool, erro
 	}
 	m := newMeter(disk, s.idle[v.ID])
 	live := &volume{disk: disk, meter: m, lun: scsi.NewLUN(m, identity(v, c))}
+	if err := live.lun.Keep(reservations{s.store, v.ID}); err != nil {
+		return nil, false, errors.Join(fmt.Errorf("volume %d: %w", v.ID, err), disk.Close())
+	}
 	live.qos = s.sched.NewVolume(sched.Squeezed(v.QoS, s.squeeze), s.idleTime(v))
 	live.lun.SetReadOnly(s.readOnly(v))
 	s.live[v.ID] = live

@@ -3,6 +3,7 @@ package sched
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -82,7 +83,7 @@ func TestFloorAmongEightGreedyVolumes(t *testing.T) {
 		for range 8 {
 			values = append(values, qos.Values{Min: 50, Max: 15000, Burst: 15000})
 		}
-		counts := contend(t, NewArray(clock.RealClock{}, 5000), 10, values...)
+		counts := contend(t, NewArray(clock.RealClock{}, 5000), 5, values...)
 		near(t, "floor", counts[0], 1000, 1)
 		for _, greedy := range counts[1:] {
 			near(t, "greedy", greedy, 500, 25) // (5000 - 1000) / 8
@@ -94,7 +95,7 @@ func TestFloorAmongEightGreedyVolumes(t *testing.T) {
 // volume is as far from its ceiling as any other.
 func TestSharesAreProportional(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts := contend(t, NewArray(clock.RealClock{}, 6000), 10,
+		counts := contend(t, NewArray(clock.RealClock{}, 6000), 5,
 			qos.Values{Min: 1000, Max: 2000, Burst: 2000},
 			qos.Values{Min: 500, Max: 3500, Burst: 3500},
 			qos.Values{Min: 100, Max: 5100, Burst: 5100})
@@ -108,7 +109,7 @@ func TestSharesAreProportional(t *testing.T) {
 // A ceiling that is reached leaves its share to the others.
 func TestCeilingUnderContention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts := contend(t, NewArray(clock.RealClock{}, 4000), 10,
+		counts := contend(t, NewArray(clock.RealClock{}, 4000), 5,
 			qos.Values{Min: 50, Max: 100, Burst: 100},
 			qos.Values{Min: 50, Max: 10000, Burst: 10000},
 			qos.Values{Min: 3000, Max: 3000, Burst: 3000})
@@ -121,7 +122,7 @@ func TestCeilingUnderContention(t *testing.T) {
 // Floors that are more than the array can do are all cut by the same part.
 func TestFloorsBeyondTheCapability(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts := contend(t, NewArray(clock.RealClock{}, 1500), 10,
+		counts := contend(t, NewArray(clock.RealClock{}, 1500), 5,
 			qos.Values{Min: 1000, Max: 5000, Burst: 5000},
 			qos.Values{Min: 2000, Max: 5000, Burst: 5000})
 		near(t, "1000", counts[0], 500, 2)
@@ -203,7 +204,7 @@ func TestChangeUnderContention(t *testing.T) {
 		} {
 			loads[0].volume.SetQoS(step.values)
 			n := second()
-			if slack := int64(25 + step.values.Min/10); n[0] < step.want-slack || n[0] > step.want+slack || n[0]+n[1] > 4400 {
+			if slack := 25 + step.values.Min/10; n[0] < step.want-slack || n[0] > step.want+slack || n[0]+n[1] > 4400 {
 				t.Errorf("%+v: %d I/Os in the next second of %d, want %d", step.values, n[0], n[0]+n[1], step.want)
 			}
 		}
@@ -273,6 +274,48 @@ func TestWaitersAtTheArrayGiveUp(t *testing.T) {
 		// A second for the ten I/Os of before, less the depth that was saved up.
 		if at := time.Since(start); at != 890*time.Millisecond {
 			t.Errorf("the next one went after %v", at)
+		}
+	})
+}
+
+// Many at once, with I/Os of any size, deadlines and changes: nobody is
+// forgotten, and together they get no more than there is.
+func TestManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const capability, seconds = 3000, 20
+		a := NewArray(clock.RealClock{}, capability)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var cost atomic.Int64
+		for n := range 6 {
+			v := a.NewVolume(qos.Values{Min: 50, Max: 500, Burst: 2000}, time.Minute)
+			for i := range 5 {
+				random := rand.New(rand.NewPCG(uint64(n), uint64(i)))
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						size := page << random.IntN(9)
+						short, done := context.WithTimeout(ctx, time.Duration(1+random.IntN(2000))*time.Millisecond)
+						if v.Admit(short, size) == nil {
+							cost.Add(a.curve.Cost(size))
+						}
+						done()
+						if random.IntN(50) == 0 {
+							low := int64(50 + random.IntN(1000))
+							v.SetQoS(qos.Values{Min: low, Max: 2 * low, Burst: 3 * low})
+						}
+					}
+				})
+			}
+		}
+		time.Sleep(seconds * time.Second)
+		cancel()
+		wg.Wait()
+		got, most := float64(cost.Load())/100, capability*(seconds+(2*Depth).Seconds())+150
+		if got > most || got < 0.95*most {
+			t.Errorf("%.0f I/Os of 4 KiB in %d s, want close to %.0f and no more", got, seconds, most)
+		}
+		if a.busy.Load() || a.overdue.Load() {
+			t.Error("somebody is still in the line")
 		}
 	})
 }

@@ -33,6 +33,8 @@ var (
 	bucketSnapshots      = []byte("snapshots")
 	bucketGroupSnapshots = []byte("group-snapshots")
 
+	bucketReservations = []byte("reservations") // volume -> persistent reservations, opaque
+
 	// Indices.
 	bucketAccountNames   = []byte("account-names")   // name -> id
 	bucketInitiatorNames = []byte("initiator-names") // name -> id
@@ -47,6 +49,7 @@ func (t *Tx) createBuckets() error {
 		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
 		bucketFaults, bucketJobs,
 		bucketSnapshots, bucketGroupSnapshots,
+		bucketReservations,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {
 		if _, err := t.tx.CreateBucketIfNotExists(name); err != nil {

@@ -192,6 +192,9 @@ func (t *Tx) RemoveVolume(id int64) error {
 	if err := t.tx.Bucket(bucketCounters).Delete(key(id)); err != nil {
 		return fmt.Errorf("counters of volume %d: %w", id, err)
 	}
+	if err := t.tx.Bucket(bucketReservations).Delete(key(id)); err != nil {
+		return fmt.Errorf("reservations of volume %d: %w", id, err)
+	}
 	t.done = append(t.done, func() error { return t.store.removeFile(id) })
 	return t.Volumes().remove(id)
 }
