@@ -232,7 +232,7 @@ func poolTells(t *testing.T, s Subject) {
 	}
 	c, err := s.Array.Capacity(t.Context())
 	must(t, err)
-	if c.AvailableBytes < GiB || c.MaxIOPS <= 0 {
+	if c.BoundBytes < GiB || c.BlockBytes <= 0 || c.MaxIOPS <= 0 {
 		t.Errorf("capacity %+v of an empty array", c)
 	}
 	l, err := s.Array.Limits(t.Context())
