@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -23,14 +24,21 @@ const Name = "san-csi.io"
 
 // Options are what a driver serves: at least one of Controller and Node.
 type Options struct {
-	Version    string
+	Version string
+	// Standby: serve nothing but the identity, not ready, until Activate.
+	Standby    bool
 	Controller *Controller
 	Node       *Node
+	// Topology: some volumes are not reached from every node.
+	Topology bool
+	// Observe is told of each call, its gRPC code and how long it took; may be nil.
+	Observe func(method string, code codes.Code, took time.Duration)
 }
 
 // Driver is one CSI endpoint.
 type Driver struct {
 	server *grpc.Server
+	duty   *duty
 }
 
 // New is a driver that serves what the options name.
@@ -38,16 +46,24 @@ func New(o Options) (*Driver, error) {
 	if o.Controller == nil && o.Node == nil {
 		return nil, errors.New("a driver without controller and node serves nothing")
 	}
-	s := grpc.NewServer(grpc.UnaryInterceptor(intercept))
-	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil})
+	d := &duty{}
+	d.active.Store(!o.Standby)
+	if o.Observe == nil {
+		o.Observe = func(string, codes.Code, time.Duration) {}
+	}
+	s := grpc.NewServer(grpc.ChainUnaryInterceptor(observe(o.Observe), intercept, d.intercept))
+	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, topology: o.Topology, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)
 	}
 	if o.Node != nil {
 		csi.RegisterNodeServer(s, o.Node)
 	}
-	return &Driver{server: s}, nil
+	return &Driver{server: s, duty: d}, nil
 }
+
+// Activate ends a standby: the driver is ready and answers all calls.
+func (d *Driver) Activate() { d.duty.active.Store(true) }
 
 // Serve answers on the listener until the context ends; calls in flight are
 // finished first.
@@ -71,6 +87,16 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("CSI endpoint: %w", err)
 	}
 	return l, nil
+}
+
+// observe tells of each call by its method's own name.
+func observe(tell func(method string, code codes.Code, took time.Duration)) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		start := time.Now()
+		resp, err := next(ctx, req)
+		tell(path.Base(info.FullMethod), status.Code(err), time.Since(start))
+		return resp, err
+	}
 }
 
 // intercept logs each call without its secrets, gives errors their codes and

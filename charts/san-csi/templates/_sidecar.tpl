@@ -1,5 +1,5 @@
 {{/* A sidecar of the controller. Takes root, key (in sidecars), name, workers (a flag), port (of metrics) and args.
-No election of its own: the driver's socket is there only where the driver leads, and the sidecar waits for it. */}}
+No election of its own: the driver is ready only where it leads, and the sidecar waits for that. */}}
 {{- define "san-csi.sidecar" -}}
 {{- $s := index .root.Values.sidecars .key -}}
 - name: {{ .name }}
