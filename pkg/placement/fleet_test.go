@@ -22,7 +22,7 @@ func (n named) Identity(context.Context) (san.Identity, error) {
 
 func TestByID(t *testing.T) {
 	fleet := func(a, b error) *Fleet {
-		return NewFleet([]Member{{Name: "a", Array: named{id: "aaaa", down: a}}, {Name: "b", Array: named{id: "bbbb", down: b}}})
+		return NewFleet("east", []Member{{Name: "a", Array: named{id: "aaaa", down: a}}, {Name: "b", Array: named{id: "bbbb", down: b}}})
 	}
 	for name, tc := range map[string]struct {
 		fleet *Fleet

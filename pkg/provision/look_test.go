@@ -58,14 +58,14 @@ func TestCapacity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b.down = tc.down
-			got, err := flows(t, a, b).Capacity(t.Context(), tc.params)
+			got, err := flows(t, a, b).Capacity(t.Context(), tc.params, nil)
 			if err != nil || got != tc.want {
 				t.Errorf("got %+v and %v, want %+v", got, err, tc.want)
 			}
 		})
 	}
 	b.down = san.ErrUnavailable
-	if _, err := flows(t, b).Capacity(t.Context(), nil); !errors.Is(err, san.ErrUnavailable) {
+	if _, err := flows(t, b).Capacity(t.Context(), nil, nil); !errors.Is(err, san.ErrUnavailable) {
 		t.Errorf("no array answers: got %v", err)
 	}
 }
