@@ -44,6 +44,21 @@ func TestByID(t *testing.T) {
 	}
 }
 
+// TestByIDAsksOnce: an array that went down is not asked who it is, and keeps
+// nobody from another one's volumes.
+func TestByIDAsksOnce(t *testing.T) {
+	a, b := &named{id: "aaaa"}, &named{id: "bbbb"}
+	f := NewFleet("east", []Member{{Name: "a", Array: a}, {Name: "b", Array: b}})
+	for range 2 {
+		for id, want := range map[string]string{"aaaa": "a", "bbbb": "b"} {
+			if m, err := f.ByID(t.Context(), id); err != nil || m.Name != want {
+				t.Errorf("%s is %q, %v", id, m.Name, err)
+			}
+		}
+		a.down = san.ErrUnavailable
+	}
+}
+
 func TestParseSelector(t *testing.T) {
 	for text, want := range map[string]map[string]string{
 		"tier=fast":         {"tier": "fast"},

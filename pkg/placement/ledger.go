@@ -127,6 +127,7 @@ func (l *Ledger) Gone(v *san.Volume) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(v.Handle.Volume)
+	delete(l.changes, v.Handle.Volume) // nothing can come of them any more
 }
 
 // MayHave tells whether a volume of ours of that name may be on the array. It

@@ -149,8 +149,8 @@ func (l *Ledger) expire(begun time.Time) {
 			h.release()
 		}
 	}
-	for _, h := range l.changes {
-		if h.late(begun) {
+	for id, h := range l.changes {
+		if _, there := l.volumes[id]; h.late(begun) || !there && h.calls == 0 {
 			h.release()
 		}
 	}
