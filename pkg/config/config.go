@@ -173,8 +173,8 @@ func checkTopology(topology []map[string]string) error {
 	return nil
 }
 
-// Files are the files that the configuration names.
-func (c *Config) Files() []string {
+// files are those that the configuration names.
+func (c *Config) files() []string {
 	var files []string
 	for _, a := range c.Arrays {
 		for _, file := range []string{a.UsernameFile, a.PasswordFile, a.CAFile} {

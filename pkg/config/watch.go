@@ -24,16 +24,16 @@ const (
 //
 // Directories are watched, not files: a mounted Secret is changed by exchanging
 // the symlink ..data in its directory (kubelet's AtomicWriter).
-func Watch(ctx context.Context, path string, files []string, apply func(*Config, error)) error {
+func Watch(ctx context.Context, path string, apply func(*Config, error)) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch the arrays' file: %w", err)
 	}
 	defer w.Close()
-	if err := watchDirectories(w, append(files, path)); err != nil {
+	if err := watchDirectories(w, []string{path}); err != nil {
 		return err
 	}
-	settled := time.NewTimer(quiet) // a change between the last reading and now
+	settled := time.NewTimer(0) // the files may have changed since they were read
 	defer settled.Stop()
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
@@ -52,7 +52,7 @@ func Watch(ctx context.Context, path string, files []string, apply func(*Config,
 		}
 		c, err := Load(path)
 		if err == nil {
-			err = watchDirectories(w, c.Files())
+			err = watchDirectories(w, c.files())
 		}
 		apply(c, err)
 	}

@@ -58,7 +58,7 @@ func TestWatch(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	readings, ended := make(chan reading, 8), make(chan error, 1)
 	go func() {
-		ended <- Watch(ctx, file, first.Files(), func(c *Config, err error) { readings <- reading{c, err} })
+		ended <- Watch(ctx, file, func(c *Config, err error) { readings <- reading{c, err} })
 	}()
 	if r := next(t, readings); r.err != nil || !r.config.Arrays[0].Same(first.Arrays[0]) {
 		t.Fatalf("the reading at the start: %v, %v; want the same", r.config, r.err)

@@ -31,8 +31,9 @@ type Options struct {
 	Node       *Node
 	// Topology: some volumes are not reached from every node.
 	Topology bool
-	// Observe is told of each call, its gRPC code and how long it took; may be nil.
-	Observe func(method string, code codes.Code, took time.Duration)
+	// Observe is told of each call, its gRPC code's name and how long it took; may
+	// be nil.
+	Observe func(method, code string, took time.Duration)
 }
 
 // Driver is one CSI endpoint.
@@ -49,7 +50,7 @@ func New(o Options) (*Driver, error) {
 	d := &duty{}
 	d.active.Store(!o.Standby)
 	if o.Observe == nil {
-		o.Observe = func(string, codes.Code, time.Duration) {}
+		o.Observe = func(string, string, time.Duration) {}
 	}
 	s := grpc.NewServer(grpc.ChainUnaryInterceptor(observe(o.Observe), intercept, d.intercept))
 	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, topology: o.Topology, duty: d})
@@ -90,11 +91,11 @@ func Listen(path string) (net.Listener, error) {
 }
 
 // observe tells of each call by its method's own name.
-func observe(tell func(method string, code codes.Code, took time.Duration)) grpc.UnaryServerInterceptor {
+func observe(tell func(method, code string, took time.Duration)) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		start := time.Now()
 		resp, err := next(ctx, req)
-		tell(path.Base(info.FullMethod), status.Code(err), time.Since(start))
+		tell(path.Base(info.FullMethod), status.Code(err).String(), time.Since(start))
 		return resp, err
 	}
 }

@@ -132,6 +132,14 @@ func (m *memory) Promises(context.Context) ([]san.Promise, error) {
 	return promises, m.down
 }
 
+func (m *memory) Usage(_ context.Context, volumes []int64) (map[int64]san.Usage, error) {
+	usage := map[int64]san.Usage{}
+	for _, id := range volumes {
+		usage[id] = san.Usage{ActualIOPS: id}
+	}
+	return usage, m.down
+}
+
 func (m *memory) Sweep(context.Context) error { return m.down }
 
 // flows are flows on the arrays "a", "b", ... with the labels site=<name>.

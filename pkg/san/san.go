@@ -67,6 +67,8 @@ type Pool interface {
 	// Promises are what every volume of the array holds, whoever made it; also
 	// deleted ones, which hold it until they are purged.
 	Promises(ctx context.Context) ([]Promise, error)
+	// Usage is what the volumes of those numbers do at present.
+	Usage(ctx context.Context, volumes []int64) (map[int64]Usage, error)
 	// Sweep removes what calls that were cut off left behind: volumes made but
 	// never handed out, access that nobody was granted.
 	Sweep(ctx context.Context) error
@@ -181,4 +183,10 @@ type Promise struct {
 	Claimed   bool       // handed out; false = what a call that was cut off left
 	Deleted   bool       // in the recycle bin
 	Nodes     int        // how many hold a grant
+}
+
+// Usage is what a volume does at present.
+type Usage struct {
+	ActualIOPS int64   // I/Os a second, of any size
+	Throttle   float64 // 0 to 1: how far it is held below its ceiling
 }

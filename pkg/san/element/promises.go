@@ -2,6 +2,7 @@ package element
 
 import (
 	"context"
+	"slices"
 
 	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/qos"
@@ -44,4 +45,19 @@ func (a *Array) InForce(ctx context.Context, q san.QoS) (qos.Values, error) {
 		s.resolved, err = a.defaultQoS(ctx)
 	}
 	return qos.Values{Min: s.resolved.MinIOPS, Max: s.resolved.MaxIOPS, Burst: s.resolved.BurstIOPS}, err
+}
+
+// Usage asks for pages of volumes, like the lists of them.
+func (a *Array) Usage(ctx context.Context, volumes []int64) (map[int64]san.Usage, error) {
+	usage := make(map[int64]san.Usage, len(volumes))
+	for page := range slices.Chunk(volumes, pageSize) {
+		stats, err := a.client.ListVolumeStats(ctx, page...)
+		if err != nil {
+			return nil, fail("read statistics of array", a.client.Endpoint(), err)
+		}
+		for _, s := range stats {
+			usage[s.VolumeID] = san.Usage{ActualIOPS: s.ActualIOPS, Throttle: s.Throttle}
+		}
+	}
+	return usage, nil
 }

@@ -10,6 +10,7 @@ import (
 func promiseTests() map[string]func(*testing.T, Subject) {
 	return map[string]func(*testing.T, Subject){
 		"Promises/of every state":      promisesOfEveryState,
+		"Usage/of those asked for":     usageOfThose,
 		"InForce/is what Create gives": inForce,
 	}
 }
@@ -42,6 +43,20 @@ func promisesOfEveryState(t *testing.T, s Subject) {
 	}
 	if p := got["pvc-late"]; p.Claimed || p.Deleted {
 		t.Errorf("of a volume that was never handed out: %+v", p)
+	}
+}
+
+func usageOfThose(t *testing.T, s Subject) {
+	a, b := create(t, s.Array, "pvc-1"), create(t, s.Array, "pvc-2")
+	for _, asked := range [][]int64{nil, {a.Handle.Volume}, {a.Handle.Volume, b.Handle.Volume}} {
+		usage, err := s.Array.Usage(t.Context(), asked)
+		must(t, err)
+		counts(t, "volumes told of", len(usage), len(asked))
+		for _, id := range asked {
+			if u, ok := usage[id]; !ok || u.ActualIOPS != 0 || u.Throttle < 0 || u.Throttle > 1 {
+				t.Errorf("volume %d, which nobody uses: %+v", id, u)
+			}
+		}
 	}
 }
 
