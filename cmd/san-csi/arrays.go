@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -121,8 +120,13 @@ func (a *arrays) prepare(entry config.Array) (*opened, error) {
 		array, err := a.openArray(entry, client)
 		return &opened{entry, client, array}, err
 	}
-	if entry.Account != now.entry.Account || entry.ClusterID != now.entry.ClusterID {
-		return nil, errors.New("account and clusterID cannot be changed while it is in service: give the array another name, or restart the controller")
+	for _, fixed := range []struct{ key, was, is string }{
+		{"account", now.entry.Account, entry.Account}, {"clusterID", now.entry.ClusterID, entry.ClusterID},
+	} {
+		if fixed.is != fixed.was {
+			return nil, fmt.Errorf("%s: cannot go from %q to %q while the array is in service: restart the controller for that, or give another array a name of its own",
+				fixed.key, fixed.was, fixed.is)
+		}
 	}
 	return &opened{entry, client, now.array}, nil
 }
