@@ -19,6 +19,7 @@ type memory struct {
 	free    int64 // bytes
 	iops    int64
 	down    error
+	lost    bool // the answers of creates
 	volumes []*san.Volume
 	deleted map[san.Handle]bool // handle -> kept
 }
@@ -30,6 +31,9 @@ func newMemory(id string) *memory {
 func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, error) {
 	if m.down != nil {
 		return nil, m.down
+	}
+	if m.lost {
+		return nil, fmt.Errorf("no answer: %w", san.ErrUnavailable)
 	}
 	v := &san.Volume{
 		Handle: san.Handle{Array: m.id, Volume: int64(len(m.volumes) + 1), UUID: "0a1b2c3d"},
