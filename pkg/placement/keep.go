@@ -48,7 +48,7 @@ func (m Member) keep(ctx context.Context, raise func(Standing)) {
 		return
 	}
 	s := m.Ledger.standing()
-	if m.Leaving {
+	if m.Leaving && !m.Ledger.empty() {
 		log.Info("array is no longer configured and still has volumes of ours: it stays in service for them", "volumes", s.Volumes)
 	}
 	if s.Overrun() {

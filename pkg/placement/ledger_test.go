@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 // shelf is what a ledger reads: an array's volumes as they are said to be.
 type shelf struct {
+	mu       sync.Mutex // of promises, where they change while others read
 	capacity san.Capacity
 	promises []san.Promise
 	err      error
@@ -24,11 +27,20 @@ type shelf struct {
 func (s *shelf) Capacity(context.Context) (san.Capacity, error) { return s.capacity, s.err }
 
 func (s *shelf) Promises(context.Context) ([]san.Promise, error) {
-	read := append([]san.Promise(nil), s.promises...)
+	s.mu.Lock()
+	read := slices.Clone(s.promises)
+	s.mu.Unlock()
 	if s.during != nil {
 		s.during()
 	}
 	return read, s.err
+}
+
+// put changes what is there.
+func (s *shelf) put(promises []san.Promise) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.promises = promises
 }
 
 // floors are volumes of 1 byte, handed out by the cluster of that name, with
