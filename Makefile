@@ -69,7 +69,7 @@ deploy: ## deploy/, the kustomization, from the chart
 	@go run ./tests/chart/deploy
 
 .PHONY: lint-chart
-lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examples/ (builds helm from its module, once)
+lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examples/; all of it shown to a real API server (builds helm and Kubernetes, once)
 	@echo "==> the chart"
 	@go vet -tags chart ./tests/chart/...
 	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...
@@ -78,9 +78,9 @@ lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examp
 # modules, which takes half an hour and more.
 
 .PHONY: cluster
-cluster: ## a Kubernetes with the driver installed by helm, up until Ctrl-C
+cluster: ## a Kubernetes with the driver installed by helm and a volume in use, up until Ctrl-C
 	@go run ./tests/cluster/up
 
 .PHONY: test-cluster
-test-cluster: ## the driver on a Kubernetes of two workers: data of a PVC from pod to pod
+test-cluster: ## the driver on a Kubernetes of two workers: what users, upgrades and failures do to it
 	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster
