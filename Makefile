@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,chaos,cluster,chart ./tests/...
+	@go vet ./... && go vet -tags guest,chaos,cluster,chart,images ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -73,6 +73,12 @@ lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examp
 	@echo "==> the chart"
 	@go vet -tags chart ./tests/chart/...
 	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...
+
+.PHONY: images
+images: ## both images for amd64 and arm64 into dist/images, by buildah, and what has to be true of them (as root)
+	@hack/ensure-buildah
+	@echo "==> the images"
+	@go test -tags images -count=1 -timeout 60m -v ./tests/images -version=$(VERSION) -revision=$(shell git rev-parse HEAD) -out=$(CURDIR)/dist/images
 
 # A real Kubernetes (tests/cluster). The first time it is built from its
 # modules, which takes half an hour and more.
