@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,chaos,cluster,chart,images ./tests/...
+	@go vet ./... && go vet -tags guest,chaos,cluster,chart,conformance,images ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -42,6 +42,10 @@ test-guest: build $(BIN)/csi-sanity ## the driver with the kernel's iSCSI: the h
 	@echo "==> tests in a virtual machine"
 	@go test -tags guest -count=1 -timeout 30m -v ./tests/node
 
+.PHONY: test-array-guest
+test-array-guest: build ## kernel initiator, file systems, exerciser and fio with verify, while san-array is killed again and again
+	@go test -tags guest -count=1 -timeout 15m -v ./tests/array
+
 .PHONY: test-harness
 test-harness: ## the virtual machine harness's own tests
 	@go test -tags guest -count=1 -timeout 20m ./tests/guest/...
@@ -49,6 +53,12 @@ test-harness: ## the virtual machine harness's own tests
 .PHONY: test-chaos
 test-chaos: build ## kill -9 of driver, iscsid and array at random points, 100 times
 	@go test -tags chaos -count=1 -timeout 85m -v ./tests/chaos
+
+.PHONY: bench-array
+bench-array: build ## the software array against tgtd, and how true its QoS is: tables, bin/bench/bench.json and a picture (15 minutes; BENCH=-quick to try)
+	@hack/ensure-gcc
+	@go run ./tests/bench -array $(BIN)/san-array -out $(BIN)/bench $(BENCH)
+	@go run -C tests/bench/plot . $(abspath $(BIN))/bench/bench.json $(abspath $(BIN))/bench/noisy-neighbour.svg
 
 .PHONY: lint
 lint: ## golangci-lint, built from its module
@@ -90,3 +100,9 @@ cluster: ## a Kubernetes with the driver installed by helm and a volume in use, 
 .PHONY: test-cluster
 test-cluster: ## the driver on a Kubernetes of two workers: what users, upgrades and failures do to it
 	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster
+
+# --- conformance of the array's targets ---
+
+.PHONY: test-conformance
+test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
+	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance

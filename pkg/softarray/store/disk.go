@@ -69,6 +69,29 @@ func (d *Disk) writeZeroes(off, n int64) error {
 	return nil
 }
 
+// Extent says whether the byte at off takes room and for how many bytes from
+// there on that is so, as the file system knows it.
+func (d *Disk) Extent(off int64) (n int64, mapped bool, err error) {
+	data, err := d.seek(off, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) { // no data up to the end
+		return d.Size() - off, false, nil
+	}
+	if err != nil || data > off {
+		return data - off, false, err
+	}
+	hole, err := d.seek(off, unix.SEEK_HOLE)
+	return hole - off, true, err
+}
+
+// seek finds data or a hole. The file's offset, which it moves, is not used.
+func (d *Disk) seek(off int64, whence int) (at int64, err error) {
+	err = d.control("seek", func(fd int) (err error) {
+		at, err = unix.Seek(fd, off, whence)
+		return err
+	})
+	return at, err
+}
+
 // control runs a system call on the file, again where a signal cut it off.
 func (d *Disk) control(what string, call func(fd int) error) error {
 	conn, err := d.file.SyscallConn()

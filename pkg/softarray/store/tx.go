@@ -27,18 +27,30 @@ var (
 	bucketInitiators = []byte("initiators")
 	bucketPolicies   = []byte("policies")
 	bucketCounters   = []byte("counters")
+	bucketFaults     = []byte("faults")
+	bucketJobs       = []byte("jobs")
+
+	bucketSnapshots      = []byte("snapshots")
+	bucketGroupSnapshots = []byte("group-snapshots")
+
+	bucketReservations = []byte("reservations") // volume -> persistent reservations, opaque
 
 	// Indices.
 	bucketAccountNames   = []byte("account-names")   // name -> id
 	bucketInitiatorNames = []byte("initiator-names") // name -> id
 	bucketVolumeNames    = []byte("volume-names")    // name NUL id -> nothing
 	bucketDeleted        = []byte("deleted-volumes") // id -> nothing
+
+	bucketVolumeSnapshots = []byte("volume-snapshots") // volume, id -> nothing
 )
 
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
 		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
-		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted,
+		bucketFaults, bucketJobs,
+		bucketSnapshots, bucketGroupSnapshots,
+		bucketReservations,
+		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {
 		if _, err := t.tx.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("bucket %s: %w", name, err)

@@ -17,6 +17,7 @@ const (
 	ReadOnly          = "readOnly"
 	Locked            = "locked"
 	ReplicationTarget = "replicationTarget"
+	SnapMirrorTarget  = "snapMirrorTarget"
 )
 
 // Volume is the record of one LUN.
@@ -36,6 +37,10 @@ type Volume struct {
 	Groups          []int64         // the access groups it is in, ascending
 	Deleted         time.Time       // zero = active
 	Purge           time.Time       // when a deleted volume is removed for good
+	Cloning         bool            // the job that fills it is under way
+	FIFOSize        int64           // snapshots that give way to newer ones, at most; 0 = the array's default
+	MinFIFOSize     int64           // places for snapshots that are kept for those
+	DontMove        bool            // dontMoveForIopsRebalance, kept and told
 }
 
 // Active tells a volume from one in the recycle bin.
@@ -43,7 +48,7 @@ func (v Volume) Active() bool { return v.Deleted.IsZero() }
 
 // Reachable: initiators may log in.
 func (v Volume) Reachable() bool {
-	return v.Active() && (v.Access == ReadWrite || v.Access == ReadOnly)
+	return v.Active() && !v.Cloning && (v.Access == ReadWrite || v.Access == ReadOnly)
 }
 
 // IQN is the volume's target name: <prefix>:<cluster>.<name>.<id>, so that the
@@ -151,8 +156,8 @@ func (t *Tx) markDeleted(v Volume) error {
 	return b.Put(key(v.ID), nil)
 }
 
-// RemoveVolume removes the record with all that refers to it, and the file
-// once that is committed.
+// RemoveVolume removes the record with all that refers to it and the volume's
+// snapshots, and the file once that is committed.
 func (t *Tx) RemoveVolume(id int64) error {
 	v, err := t.Volumes().Get(id)
 	if err != nil {
@@ -160,6 +165,15 @@ func (t *Tx) RemoveVolume(id int64) error {
 	}
 	for _, group := range v.Groups {
 		if err := t.RemoveFromGroup(group, id); err != nil {
+			return err
+		}
+	}
+	snapshots, err := t.SnapshotsOf(id)
+	if err != nil {
+		return err
+	}
+	for _, s := range snapshots {
+		if err := t.RemoveSnapshot(s.ID); err != nil {
 			return err
 		}
 	}
@@ -177,6 +191,9 @@ func (t *Tx) RemoveVolume(id int64) error {
 	}
 	if err := t.tx.Bucket(bucketCounters).Delete(key(id)); err != nil {
 		return fmt.Errorf("counters of volume %d: %w", id, err)
+	}
+	if err := t.tx.Bucket(bucketReservations).Delete(key(id)); err != nil {
+		return fmt.Errorf("reservations of volume %d: %w", id, err)
 	}
 	t.done = append(t.done, func() error { return t.store.removeFile(id) })
 	return t.Volumes().remove(id)
