@@ -19,7 +19,12 @@ func (s *Store) drainTop(ctx context.Context, p *layerPair) error {
 	if err != nil {
 		return superseded(err)
 	}
-	return errors.Join(b.drainAll(ctx, p), s.unuse(b))
+	err = b.drainAll(ctx, p)
+	if err == nil {
+		// While the volume is in use: opened anew it would write to the upper one.
+		err = s.replaceLower(p)
+	}
+	return errors.Join(err, s.unuse(b))
 }
 
 func (b *blocks) drainAll(ctx context.Context, p *layerPair) error {

@@ -53,11 +53,8 @@ func (s *Store) merge(ctx context.Context, lower, upper int64) error {
 	}
 	if pair.top != 0 {
 		err = s.drainTop(ctx, pair)
-	} else {
-		err = pair.copyDown(ctx)
-	}
-	if err == nil {
-		err = s.Update(func(t *Tx) error { return t.replaceLower(pair) })
+	} else if err = pair.copyDown(ctx); err == nil {
+		err = s.replaceLower(pair)
 	}
 	return errors.Join(err, s.closePair(pair))
 }
@@ -193,6 +190,10 @@ func (l *layer) erase(off, n int64) error {
 		}
 	}
 	return l.sync()
+}
+
+func (s *Store) replaceLower(p *layerPair) error {
+	return s.Update(func(t *Tx) error { return t.replaceLower(p) })
 }
 
 // replaceLower gives the upper layer the files of the lower one, and its place.
