@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,chaos,cluster,chart ./tests/...
+	@go vet ./... && go vet -tags guest,chaos,cluster,chart,conformance,images ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -42,6 +42,10 @@ test-guest: build $(BIN)/csi-sanity ## the driver with the kernel's iSCSI: the h
 	@echo "==> tests in a virtual machine"
 	@go test -tags guest -count=1 -timeout 30m -v ./tests/node
 
+.PHONY: test-array-guest
+test-array-guest: build ## kernel initiator, file systems, exerciser and fio with verify, while san-array is killed again and again
+	@go test -tags guest -count=1 -timeout 15m -v ./tests/array
+
 .PHONY: test-harness
 test-harness: ## the virtual machine harness's own tests
 	@go test -tags guest -count=1 -timeout 20m ./tests/guest/...
@@ -49,6 +53,12 @@ test-harness: ## the virtual machine harness's own tests
 .PHONY: test-chaos
 test-chaos: build ## kill -9 of driver, iscsid and array at random points, 100 times
 	@go test -tags chaos -count=1 -timeout 85m -v ./tests/chaos
+
+.PHONY: bench-array
+bench-array: build ## the software array against tgtd, and how true its QoS is: tables, bin/bench/bench.json and a picture (15 minutes; BENCH=-quick to try)
+	@hack/ensure-gcc
+	@go run ./tests/bench -array $(BIN)/san-array -out $(BIN)/bench $(BENCH)
+	@go run -C tests/bench/plot . $(abspath $(BIN))/bench/bench.json $(abspath $(BIN))/bench/noisy-neighbour.svg
 
 .PHONY: lint
 lint: ## golangci-lint, built from its module
@@ -69,18 +79,30 @@ deploy: ## deploy/, the kustomization, from the chart
 	@go run ./tests/chart/deploy
 
 .PHONY: lint-chart
-lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examples/ (builds helm from its module, once)
+lint-chart: ## helm lint, the chart's schema, what it renders, deploy/ and examples/; all of it shown to a real API server (builds helm and Kubernetes, once)
 	@echo "==> the chart"
 	@go vet -tags chart ./tests/chart/...
 	@go test -tags chart -count=1 -timeout 60m ./tests/chart/...
+
+.PHONY: images
+images: ## both images for amd64 and arm64 into dist/images, by buildah, and what has to be true of them (as root)
+	@hack/ensure-buildah
+	@echo "==> the images"
+	@go test -tags images -count=1 -timeout 60m -v ./tests/images -version=$(VERSION) -revision=$(shell git rev-parse HEAD) -out=$(CURDIR)/dist/images
 
 # A real Kubernetes (tests/cluster). The first time it is built from its
 # modules, which takes half an hour and more.
 
 .PHONY: cluster
-cluster: ## a Kubernetes with the driver installed by helm, up until Ctrl-C
+cluster: ## a Kubernetes with the driver installed by helm and a volume in use, up until Ctrl-C
 	@go run ./tests/cluster/up
 
 .PHONY: test-cluster
-test-cluster: ## the driver on a Kubernetes of two workers: data of a PVC from pod to pod
+test-cluster: ## the driver on a Kubernetes of two workers: what users, upgrades and failures do to it
 	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster
+
+# --- conformance of the array's targets ---
+
+.PHONY: test-conformance
+test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
+	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance

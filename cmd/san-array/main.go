@@ -60,7 +60,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	array, err := softarray.Open(softarray.Config{
 		DataDir: o.dataDir, Username: credentials.Username, Password: credentials.Password,
-		Advertise: o.advertise, TotalIOPS: o.totalIOPS,
+		Advertise: o.advertise, Redirect: o.redirect, TotalIOPS: o.totalIOPS, Capacity: o.capacity,
+		Dialect: o.dialect, StrictAdmission: o.strictAdmission, FaultInjection: o.faultInjection,
 		CertFile: o.tlsCert, KeyFile: o.tlsKey, ServerNames: o.tlsSAN,
 	})
 	if err != nil {

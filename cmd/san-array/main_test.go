@@ -89,6 +89,10 @@ func TestWrongFlags(t *testing.T) {
 		"no port":            {[]string{"--data-dir", dir, "--iscsi-address", "192.0.2.1"}, "missing port"},
 		"key alone":          {[]string{"--data-dir", dir, "--advertise", "a", "--tls-key", "k"}, "--tls-cert"},
 		"no IOPS":            {[]string{"--data-dir", dir, "--advertise", "a", "--total-iops", "0"}, "--total-iops 0"},
+		"capacity":           {[]string{"--data-dir", dir, "--advertise", "a", "--capacity", "-1"}, "--capacity -1"},
+		"redirect nowhere":   {[]string{"--data-dir", dir, "--iscsi-address", "192.0.2.1:3260", "--iscsi-redirect"}, "--iscsi-redirect"},
+		"redirect anywhere":  {[]string{"--data-dir", dir, "--api-address", "127.0.0.1:0", "--iscsi-address", "127.0.0.1:0,:0", "--iscsi-redirect"}, "wildcard"},
+		"dialect":            {[]string{"--data-dir", dir, "--advertise", "a", "--dialect", "strict-burst,odd"}, `"odd" is not one of`},
 		"stray argument":     {[]string{"--data-dir", dir, "--advertise", "a", "now"}, `"now"`},
 		"address that fails": {[]string{"--data-dir", dir, "--iscsi-address", "127.0.0.1:0", "--api-address", "127.0.0.1:99999"}, "127.0.0.1:99999"},
 	} {

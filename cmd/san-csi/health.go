@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -18,16 +17,13 @@ import (
 // probeTimeout bounds one look at the own socket.
 const probeTimeout = 3 * time.Second
 
-// health answers whether this process is worth keeping. A standby that waits
-// for the Lease is; one whose open socket does not answer is not.
+// health answers whether this process is worth keeping: its socket answers,
+// and its election, if it holds one, goes on. A standby, which is not ready,
+// is as healthy as a leader.
 type health struct {
 	socket   string
 	election func(context.Context) error // nil without an election
-	open     atomic.Bool
 }
-
-// opened tells that the socket serves from now on.
-func (h *health) opened() { h.open.Store(true) }
 
 // listen answers GET /healthz on that address until the context ends; with ""
 // it does nothing.
@@ -73,9 +69,6 @@ func (h *health) check(ctx context.Context) error {
 			return err
 		}
 	}
-	if !h.open.Load() {
-		return nil
-	}
 	return probe(ctx, h.socket)
 }
 
@@ -86,12 +79,8 @@ func probe(ctx context.Context, socket string) error {
 		return fmt.Errorf("probe %s: %w", socket, err)
 	}
 	defer conn.Close()
-	answer, err := csi.NewIdentityClient(conn).Probe(ctx, &csi.ProbeRequest{})
-	if err != nil {
+	if _, err := csi.NewIdentityClient(conn).Probe(ctx, &csi.ProbeRequest{}); err != nil {
 		return fmt.Errorf("probe %s: %w", socket, err)
-	}
-	if ready := answer.GetReady(); ready != nil && !ready.GetValue() {
-		return fmt.Errorf("probe %s: the driver is not ready", socket)
 	}
 	return nil
 }

@@ -52,23 +52,18 @@ func TestHealth(t *testing.T) {
 	stuck := func(context.Context) error { return errors.New("the Lease has ended") }
 	for name, c := range map[string]struct {
 		socket   string
-		open     bool
 		election func(context.Context) error
 		want     int
 		says     string
 	}{
-		"a standby has no socket":     {socket: nowhere, election: held, want: http.StatusOK, says: "ok"},
-		"serving":                     {socket: listening(t, true), open: true, want: http.StatusOK, says: "ok"},
-		"leading and serving":         {socket: listening(t, true), open: true, election: held, want: http.StatusOK, says: "ok"},
-		"the socket does not answer":  {socket: nowhere, open: true, want: http.StatusServiceUnavailable, says: nowhere},
-		"the driver is not ready":     {socket: listening(t, false), open: true, want: http.StatusServiceUnavailable, says: "not ready"},
-		"the election came to a halt": {socket: listening(t, true), open: true, election: stuck, want: http.StatusServiceUnavailable, says: "the Lease has ended"},
+		"serving":                     {socket: listening(t, true), want: http.StatusOK, says: "ok"},
+		"leading":                     {socket: listening(t, true), election: held, want: http.StatusOK, says: "ok"},
+		"standing by":                 {socket: listening(t, false), election: held, want: http.StatusOK, says: "ok"},
+		"the socket does not answer":  {socket: nowhere, want: http.StatusServiceUnavailable, says: nowhere},
+		"the election came to a halt": {socket: listening(t, true), election: stuck, want: http.StatusServiceUnavailable, says: "the Lease has ended"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &health{socket: c.socket, election: c.election}
-			if c.open {
-				h.opened()
-			}
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil))
 			if w.Code != c.want || !strings.Contains(w.Body.String(), c.says) {

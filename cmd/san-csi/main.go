@@ -31,27 +31,13 @@ func main() {
 	klog.Flush()
 }
 
-// run serves CSI until the context ends: at once, or for as long as this
-// process holds the Lease.
 func run(ctx context.Context, o *options) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	s, err := prepare(o)
+	s, err := prepare(ctx, o)
 	if err != nil {
 		return err
 	}
-	health := &health{socket: o.socket()}
-	lead := func(ctx context.Context, work func(context.Context) error) error { return work(ctx) }
-	if o.leaderElection {
-		election, err := newElection(s.client, o.lease)
-		if err != nil {
-			return err
-		}
-		health.election, lead = election.Healthy, election.Lead
-	}
-	if err := health.listen(ctx, o.httpEndpoint); err != nil {
-		return err
-	}
-	return lead(ctx, func(ctx context.Context) error { return s.serve(ctx, health) })
+	return s.run(ctx)
 }

@@ -71,7 +71,7 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.startupTaint, "startup-taint", "", "key of a taint to remove from this node once its kubelet has registered the driver; --node-name must be the Node's name then (node)")
 
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint and the default of --cluster ask it")
-	f.BoolVar(&o.leaderElection, "leader-election", false, "open the CSI socket only while this process holds the Lease, and end when it is lost (--mode=controller)")
+	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
 	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
 	f.StringVar(&o.lease.identity, "lease-identity", "", "this process among the Lease's candidates, such as its pod's name; by default the host's name and a random part")

@@ -23,7 +23,9 @@ const Name = "san-csi.io"
 
 // Options are what a driver serves: at least one of Controller and Node.
 type Options struct {
-	Version    string
+	Version string
+	// Standby: serve nothing but the identity, not ready, until Activate.
+	Standby    bool
 	Controller *Controller
 	Node       *Node
 }
@@ -31,6 +33,7 @@ type Options struct {
 // Driver is one CSI endpoint.
 type Driver struct {
 	server *grpc.Server
+	duty   *duty
 }
 
 // New is a driver that serves what the options name.
@@ -38,16 +41,21 @@ func New(o Options) (*Driver, error) {
 	if o.Controller == nil && o.Node == nil {
 		return nil, errors.New("a driver without controller and node serves nothing")
 	}
-	s := grpc.NewServer(grpc.UnaryInterceptor(intercept))
-	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil})
+	d := &duty{}
+	d.active.Store(!o.Standby)
+	s := grpc.NewServer(grpc.ChainUnaryInterceptor(intercept, d.intercept))
+	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)
 	}
 	if o.Node != nil {
 		csi.RegisterNodeServer(s, o.Node)
 	}
-	return &Driver{server: s}, nil
+	return &Driver{server: s, duty: d}, nil
 }
+
+// Activate ends a standby: the driver is ready and answers all calls.
+func (d *Driver) Activate() { d.duty.active.Store(true) }
 
 // Serve answers on the listener until the context ends; calls in flight are
 // finished first.

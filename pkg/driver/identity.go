@@ -11,6 +11,7 @@ type identity struct {
 	csi.UnimplementedIdentityServer
 	version    string
 	controller bool
+	duty       *duty
 }
 
 // GetPluginInfo names the driver (CSI spec, GetPluginInfo).
@@ -31,8 +32,8 @@ func (i *identity) GetPluginCapabilities(context.Context, *csi.GetPluginCapabili
 	return &csi.GetPluginCapabilitiesResponse{Capabilities: caps}, nil
 }
 
-// Probe answers once the socket serves: what the driver needs was checked
-// before it opened.
+// Probe tells whether this driver serves or stands by: what it needs was
+// checked before the socket opened.
 func (i *identity) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, error) {
-	return &csi.ProbeResponse{Ready: wrapperspb.Bool(true)}, nil
+	return &csi.ProbeResponse{Ready: wrapperspb.Bool(i.duty.active.Load())}, nil
 }

@@ -1,5 +1,5 @@
 // Package softarray is a software SAN in one process: the Element API on its
-// control side, iSCSI targets with a hard ceiling on IOPS on its data side, and
+// control side, iSCSI targets with hard quality of service on its data side, and
 // one directory that keeps both across crashes.
 package softarray
 
@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"github.com/san-csi/san-csi/pkg/softarray/api"
 	"github.com/san-csi/san-csi/pkg/softarray/iscsi"
 	"github.com/san-csi/san-csi/pkg/softarray/store"
 )
@@ -30,18 +31,33 @@ type Config struct {
 	// Advertise is the host told to clients as MVIP and SVIP, without port.
 	// "" = that of the first iSCSI listener, which then must not be a wildcard.
 	Advertise string
-	// TotalIOPS is the declared capability; 0 = DefaultTotalIOPS.
+	// TotalIOPS is the declared capability, which all volumes share; 0 = DefaultTotalIOPS.
 	TotalIOPS int64
+	// Capacity is the room for volumes in bytes; 0 = all that the file system has.
+	Capacity int64
+	// StrictAdmission refuses floors whose sum exceeds TotalIOPS, which
+	// Element's own arrays do not.
+	StrictAdmission bool
+	// Dialect is how the API behaves where its documentation leaves it open.
+	Dialect Dialect
+	// FaultInjection serves the API methods that inject faults, for tests.
+	FaultInjection bool
 	// CertFile and KeyFile are the API's certificate in PEM. "" = one made at
 	// start for Advertise, this machine's own names and addresses and ServerNames,
 	// signed by a CA of the array's own, see CAFile.
 	CertFile, KeyFile string
 	ServerNames       []string
+	// Redirect makes the first iSCSI listener the cluster's (SVIP), whose logins
+	// are redirected to the others, the nodes' (SIP).
+	Redirect bool
 	// ISCSI are the target's limits; zero values are defaults.
 	ISCSI iscsi.Options
 	// Clock is for tests; nil = the real one.
 	Clock clock.WithTicker
 }
+
+// Dialect is how the API behaves where its documentation leaves it open.
+type Dialect = api.Dialect
 
 func (c Config) validate() error {
 	switch {
@@ -53,6 +69,8 @@ func (c Config) validate() error {
 		return errors.New("a certificate and its key must be given together")
 	case c.TotalIOPS < 0:
 		return fmt.Errorf("total IOPS %d: must not be negative", c.TotalIOPS)
+	case c.Capacity < 0:
+		return fmt.Errorf("capacity of %d bytes: must not be negative", c.Capacity)
 	}
 	return nil
 }
@@ -94,7 +112,7 @@ func (a *Array) prepare() error {
 	if a.certificate, err = a.certificates(); err != nil {
 		return err
 	}
-	if a.volumes, err = newVolumes(a.store, a.config.Clock); err != nil {
+	if a.volumes, err = newVolumes(a.store, a.config.Clock, a.config.TotalIOPS); err != nil {
 		return err
 	}
 	a.targets = iscsi.NewServer(&directory{store: a.store, volumes: a.volumes}, a.config.ISCSI)
@@ -131,6 +149,28 @@ func (a *Array) address(portals []net.Listener) (string, error) {
 		return "", fmt.Errorf("the iSCSI listener %s is a wildcard: the host to advertise must be given", portals[0].Addr())
 	}
 	return host, nil
+}
+
+// redirect tells the target which portals are the cluster's and the nodes', and
+// returns the first node's host, "" without redirection. An initiator must be
+// able to reach what it is redirected to.
+func (a *Array) redirect(portals []net.Listener) (node string, err error) {
+	if !a.config.Redirect {
+		return "", nil
+	}
+	if len(portals) < 2 {
+		return "", fmt.Errorf("redirection needs the cluster's iSCSI listener and a node's, there are %d", len(portals))
+	}
+	var addresses []net.Addr
+	for _, portal := range portals {
+		if at, ok := portal.Addr().(*net.TCPAddr); ok && at.IP.IsUnspecified() {
+			return "", fmt.Errorf("redirection: the iSCSI listener %s is a wildcard", portal.Addr())
+		}
+		addresses = append(addresses, portal.Addr())
+	}
+	a.targets.Redirect(addresses[0], addresses[1:]...)
+	node, _, err = net.SplitHostPort(addresses[1].String())
+	return node, err
 }
 
 // dataSide is the data side as the API needs it.

@@ -103,8 +103,14 @@ func known(tx *store.Tx, name string) (store.Initiator, error) {
 	return i, err
 }
 
-// Admit resolves a login.
+var errFull = errors.New("the array is full")
+
+// Admit resolves a login. A full array takes none; the status that the
+// initiator sees invites it to try again (RFC 7143 §11.13.5, 0x0300).
 func (d *directory) Admit(initiator, target string) (*iscsi.Admission, error) {
+	if d.volumes.full.Load() {
+		return nil, errFull
+	}
 	var admission *iscsi.Admission
 	var v store.Volume
 	var cluster store.Cluster
@@ -137,7 +143,7 @@ func (d *directory) Admit(initiator, target string) (*iscsi.Admission, error) {
 	if err != nil {
 		return nil, err
 	}
-	admission.LUN, admission.Throttle = live.lun, live.ceiling
+	admission.LUN, admission.Throttle, admission.Meter = live.lun, live.qos, live.meter
 	return admission, nil
 }
 

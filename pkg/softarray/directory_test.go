@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/san-csi/san-csi/pkg/softarray/iscsi"
+	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
 
 const (
@@ -143,5 +144,43 @@ func TestSecrets(t *testing.T) {
 	r.call("ModifyAccount", `{"accountID":1,"status":"locked"}`)
 	if _, ok := r.directory().Secrets("chap"); ok {
 		t.Error("the secrets of a locked account are found")
+	}
+}
+
+func TestFullArrayTakesNoLoginsAndNoWrites(t *testing.T) {
+	r := accessRig(t)
+	admission, err := r.directory().Admit(nodeA, r.iqn(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nexus := admission.LUN.Attach(scsi.InitiatorPort{Name: nodeA}, idle{})
+	command := func(cdb [16]byte) scsi.Status {
+		var c scsi.Command
+		nexus.Prepare(&c, 0, cdb)
+		return c.Run(nil, make([]byte, c.DataOut)).Status
+	}
+	if got := command([16]byte{0x00}); got != scsi.StatusCheckCondition { // TEST UNIT READY takes the unit attention of power on
+		t.Fatalf("first command: status %#x", got)
+	}
+	write := func() scsi.Status { // WRITE(10) of block 0, after the unit attention of a change
+		command([16]byte{0x00})
+		return command([16]byte{0x2a, 8: 1})
+	}
+	if got := write(); got != scsi.StatusGood {
+		t.Fatalf("write: status %#x", got)
+	}
+	r.array.volumes.SetFull(true)
+	if _, err := r.directory().Admit(nodeA, r.iqn(1)); !errors.Is(err, errFull) {
+		t.Errorf("login: %v", err)
+	}
+	if got := write(); got != scsi.StatusCheckCondition {
+		t.Errorf("write: status %#x", got)
+	}
+	r.array.volumes.SetFull(false)
+	if _, err := r.directory().Admit(nodeA, r.iqn(1)); err != nil {
+		t.Errorf("login: %v", err)
+	}
+	if got := write(); got != scsi.StatusGood {
+		t.Errorf("write: status %#x", got)
 	}
 }

@@ -4,10 +4,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/utils/clock"
-
 	"github.com/san-csi/san-csi/pkg/qos"
 	"github.com/san-csi/san-csi/pkg/softarray/api"
+	"github.com/san-csi/san-csi/pkg/softarray/sched"
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 	"github.com/san-csi/san-csi/pkg/softarray/store"
 )
@@ -15,16 +14,15 @@ import (
 // physicalBlock is what I/O is best aligned to, bytes.
 const physicalBlock = 4096
 
-// meter is a disk that counts what is read and written.
+// meter counts a volume's I/O: commands and their latency as initiators see
+// them, which includes the wait for the ceiling, and bytes as they reach the disk.
 type meter struct {
 	scsi.Disk
-	clock  clock.PassiveClock
 	curve  qos.Curve
 	before store.Counters // what was counted before this start
 
 	reads, writes direction
 	cost          atomic.Int64
-	queue         atomic.Int64
 	lastIO        atomic.Int64 // Unix nanoseconds, 0 = never
 
 	sampled atomic.Pointer[sample]
@@ -35,45 +33,48 @@ type direction struct {
 	ops, bytes, nanos, unaligned atomic.Int64
 }
 
-// sample is the totals at a sample's end and what came in it.
+// sample is the state at a sample's end and what came in it.
 type sample struct {
 	end, delta store.Counters
+	withheld   time.Duration // in all
+	usage      api.Usage
 }
 
-func newMeter(d scsi.Disk, c clock.PassiveClock, before store.Counters) *meter {
-	m := &meter{Disk: d, clock: c, curve: qos.ElementCurve(), before: before}
+func newMeter(d scsi.Disk, before store.Counters) *meter {
+	m := &meter{Disk: d, curve: qos.ElementCurve(), before: before}
 	m.sampled.Store(&sample{end: before})
 	return m
 }
 
-// ReadAt reads and counts.
+// ReadAt reads and counts the bytes.
 func (m *meter) ReadAt(p []byte, off int64) (int, error) {
-	defer m.count(&m.reads, len(p), off, m.begin())
+	m.reads.move(len(p), off)
 	return m.Disk.ReadAt(p, off)
 }
 
-// WriteAt writes and counts.
+// WriteAt writes and counts the bytes.
 func (m *meter) WriteAt(p []byte, off int64) (int, error) {
-	defer m.count(&m.writes, len(p), off, m.begin())
+	m.writes.move(len(p), off)
 	return m.Disk.WriteAt(p, off)
 }
 
-func (m *meter) begin() time.Time {
-	m.queue.Add(1)
-	return m.clock.Now()
-}
-
-func (m *meter) count(d *direction, n int, off int64, began time.Time) {
-	now := m.clock.Now()
-	m.queue.Add(-1)
-	m.lastIO.Store(now.UnixNano())
-	d.ops.Add(1)
+func (d *direction) move(n int, off int64) {
 	d.bytes.Add(int64(n))
-	d.nanos.Add(int64(now.Sub(began)))
 	if off%physicalBlock != 0 || n%physicalBlock != 0 {
 		d.unaligned.Add(1)
 	}
+}
+
+// Served counts a command of n bytes that came at one time and ended at another.
+func (m *meter) Served(write bool, n int, arrived, ended time.Time) {
+	d := &m.reads
+	if write {
+		d = &m.writes
+	}
+	d.ops.Add(1)
+	d.nanos.Add(int64(ended.Sub(arrived)))
 	m.cost.Add(m.curve.Cost(n))
+	m.lastIO.Store(ended.UnixNano())
 }
 
 // total is what was counted since the volume was made.
@@ -87,16 +88,23 @@ func (m *meter) total() store.Counters {
 	})
 }
 
-// sample ends a sample and begins the next. One goroutine calls it.
-func (m *meter) sample() store.Counters {
+// sample ends a sample of that length and begins the next. One goroutine calls it.
+func (m *meter) sample(period time.Duration, queue int64, u sched.Usage) store.Counters {
+	last := m.sampled.Load()
 	end := m.total()
-	delta := end.Sub(m.sampled.Load().end)
-	m.sampled.Store(&sample{end: end, delta: delta})
-	return delta
+	next := &sample{end: end, delta: end.Sub(last.end), withheld: u.Withheld}
+	next.usage = api.Usage{Sample: next.delta, Period: period, Queue: queue}
+	if period > 0 {
+		next.usage.Withheld = min(1, float64(u.Withheld-last.withheld)/float64(period))
+	}
+	m.sampled.Store(next)
+	return next.delta
 }
 
+// usage is what was done, up to now and in the last sample.
 func (m *meter) usage() api.Usage {
-	u := api.Usage{Total: m.total(), Sample: m.sampled.Load().delta, Queue: m.queue.Load()}
+	u := m.sampled.Load().usage
+	u.Total = m.total()
 	if nanos := m.lastIO.Load(); nanos != 0 {
 		u.LastIO = time.Unix(0, nanos)
 	}

@@ -20,6 +20,8 @@ const (
 	// upkeepPeriod is how often the recycle bin is looked through and the
 	// statistics are saved.
 	upkeepPeriod = time.Minute
+	// faultPeriod is how old the list of faults may be, as on the real array.
+	faultPeriod = 30 * time.Second
 	// drainTime bounds how long calls under way may hold up the end.
 	drainTime = 5 * time.Second
 )
@@ -32,6 +34,10 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	if err != nil {
 		return err
 	}
+	node, err := a.redirect(portals)
+	if err != nil {
+		return err
+	}
 	certificate, err := a.certificate(address)
 	if err != nil {
 		return err
@@ -39,17 +45,23 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	server := api.New(api.Config{
 		Store: a.store, Data: dataSide{volumes: a.volumes, targets: a.targets}, Clock: a.config.Clock,
 		Username: a.config.Username, Password: a.config.Password,
-		TotalIOPS: a.config.TotalIOPS, Address: address,
+		TotalIOPS: a.config.TotalIOPS, Capacity: a.config.Capacity, Address: address, NodeAddress: node,
+		Dialect: a.config.Dialect, StrictAdmission: a.config.StrictAdmission, FaultInjection: a.config.FaultInjection,
 	})
 	if err := a.logStart(ctx, address); err != nil {
 		return err
 	}
+	a.checkFaults(ctx, server)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return serveAPI(ctx, apiListener, server, certificate) })
 	for _, portal := range portals {
 		g.Go(func() error { return a.targets.Serve(ctx, portal) })
 	}
+	g.Go(func() error { return server.RunJobs(ctx) })
 	g.Go(func() error { return a.every(ctx, api.SamplePeriod, a.sample) })
+	g.Go(func() error {
+		return a.every(ctx, faultPeriod, func(ctx context.Context) { a.checkFaults(ctx, server) })
+	})
 	g.Go(func() error { return a.every(ctx, upkeepPeriod, func(ctx context.Context) { a.upkeep(ctx, server) }) })
 	return g.Wait()
 }
@@ -104,11 +116,17 @@ func (a *Array) every(ctx context.Context, period time.Duration, do func(context
 	}
 }
 
-func (a *Array) sample(context.Context) { a.volumes.sample(int64(len(a.targets.Sessions()))) }
+func (a *Array) sample(context.Context) { a.volumes.sample(a.targets.Sessions()) }
 
 // upkeep is repeated at the next tick, so that an error is told and no more.
 func (a *Array) upkeep(ctx context.Context, server *api.Server) {
-	if err := errors.Join(server.PurgeDue(ctx), a.volumes.save()); err != nil {
+	if err := errors.Join(server.PurgeDue(ctx), server.ExpireSnapshots(ctx), a.volumes.save()); err != nil {
 		klog.FromContext(ctx).Error(err, "Upkeep failed; it is repeated")
+	}
+}
+
+func (a *Array) checkFaults(ctx context.Context, server *api.Server) {
+	if err := server.CheckFaults(ctx); err != nil {
+		klog.FromContext(ctx).Error(err, "Checking for faults failed; it is repeated")
 	}
 }

@@ -3,42 +3,56 @@ package softarray
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"github.com/san-csi/san-csi/pkg/qos"
 	"github.com/san-csi/san-csi/pkg/softarray/api"
 	"github.com/san-csi/san-csi/pkg/softarray/sched"
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 	"github.com/san-csi/san-csi/pkg/softarray/store"
 )
 
-// volumes are the volumes in use: one LUN and one ceiling each, shared by all
-// sessions, opened at the first login and closed when the volume is purged.
+// volumes are the volumes in use: one LUN and one quality of service each,
+// shared by all sessions, opened at the first login and closed when the volume
+// is purged.
 type volumes struct {
 	store *store.Store
 	clock clock.Clock
+	sched *sched.Array
+	began time.Time
 
 	mu       sync.Mutex // of the maps only; never held over I/O of a volume
 	live     map[int64]*volume
 	idle     map[int64]store.Counters // of volumes that are not in use
 	gone     store.Counters           // of volumes that are purged
 	activity activity
+	full     atomic.Bool // the array takes no writes and no logins
+	squeeze  float64     // how far ceilings are moved towards floors, 0..1
 }
 
 // volume is one volume in use.
 type volume struct {
-	disk    *store.Disk
-	meter   *meter
-	lun     *scsi.LUN
-	ceiling *sched.Ceiling
+	disk  *store.Disk
+	meter *meter
+	lun   *scsi.LUN
+	qos   *sched.Volume
 
 	refreshing sync.Mutex // the record that is read last is the one in force
 }
 
-func newVolumes(s *store.Store, c clock.Clock) (*volumes, error) {
-	all := &volumes{store: s, clock: c, live: map[int64]*volume{}, idle: map[int64]store.Counters{}}
+func newVolumes(s *store.Store, c clock.Clock, totalIOPS int64) (*volumes, error) {
+	all := &volumes{
+		store: s, clock: c, sched: sched.NewArray(c, totalIOPS), began: c.Now(),
+		live: map[int64]*volume{}, idle: map[int64]store.Counters{},
+	}
+	all.activity.sampled = all.began.UTC()
 	err := s.View(func(tx *store.Tx) error {
 		for v, err := range tx.Volumes().From(0) {
 			if err != nil {
@@ -76,9 +90,13 @@ func (s *volumes) openOnce(v store.Volume, c store.Cluster) (*volume, bool, erro
 	if err != nil {
 		return nil, false, err
 	}
-	m := newMeter(disk, s.clock, s.idle[v.ID])
-	live := &volume{disk: disk, meter: m, ceiling: sched.NewCeiling(s.clock, v.QoS.Max), lun: scsi.NewLUN(m, identity(v, c))}
-	live.lun.SetReadOnly(v.Access == store.ReadOnly)
+	m := newMeter(disk, s.idle[v.ID])
+	live := &volume{disk: disk, meter: m, lun: scsi.NewLUN(m, identity(v, c))}
+	if err := live.lun.Keep(reservations{s.store, v.ID}); err != nil {
+		return nil, false, errors.Join(fmt.Errorf("volume %d: %w", v.ID, err), disk.Close())
+	}
+	live.qos = s.sched.NewVolume(sched.Squeezed(v.QoS, s.squeeze), s.idleTime(v))
+	live.lun.SetReadOnly(s.readOnly(v))
 	s.live[v.ID] = live
 	delete(s.idle, v.ID)
 	return live, true, nil
@@ -128,9 +146,53 @@ func (s *volumes) refresh(id int64, live *volume) error {
 		return err
 	}
 	live.disk.SetSize(v.Size)
-	live.ceiling.SetLimit(v.QoS.Max)
-	live.lun.SetReadOnly(v.Access == store.ReadOnly)
+	live.qos.SetQoS(s.inForce(v.QoS))
+	live.lun.SetReadOnly(s.readOnly(v))
 	return nil
+}
+
+func (s *volumes) readOnly(v store.Volume) bool { return v.Access == store.ReadOnly || s.full.Load() }
+
+// idleTime is how long a volume that was not in use has earned burst credit:
+// since it was made or, where that is later, since the array started. Credit is
+// not kept across a start, which nobody could check: what a volume did before a
+// crash is not known to the last second, and a restart must not be a way to it.
+func (s *volumes) idleTime(v store.Volume) time.Duration {
+	since := s.began
+	if made := v.Created.Add(time.Second); made.After(since) { // kept in whole seconds
+		since = made
+	}
+	return max(0, s.clock.Since(since))
+}
+
+// inForce are a volume's values on an array as full as it is.
+func (s *volumes) inForce(values qos.Values) qos.Values {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sched.Squeezed(values, s.squeeze)
+}
+
+// Squeeze moves every ceiling towards its floor, all the way where by is 1.
+func (s *volumes) Squeeze(by float64) {
+	s.mu.Lock()
+	same := s.squeeze == by
+	s.squeeze = by
+	inUse := slices.Collect(maps.Keys(s.live))
+	s.mu.Unlock()
+	if !same {
+		s.Refresh(inUse...)
+	}
+}
+
+// SetFull protects every volume in use from writes, or ends that.
+func (s *volumes) SetFull(full bool) {
+	if s.full.Swap(full) == full {
+		return
+	}
+	s.mu.Lock()
+	inUse := slices.Collect(maps.Keys(s.live))
+	s.mu.Unlock()
+	s.Refresh(inUse...)
 }
 
 // Release closes volumes that are purged.
@@ -195,12 +257,15 @@ func (s *volumes) save() error {
 	return nil
 }
 
-// Usage is what a volume did.
-func (s *volumes) Usage(id int64) api.Usage {
+// Usage is what a volume did and what it has.
+func (s *volumes) Usage(v store.Volume) api.Usage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if live, ok := s.live[id]; ok {
-		return live.meter.usage()
+	values := sched.Squeezed(v.QoS, s.squeeze)
+	if live, ok := s.live[v.ID]; ok {
+		u := live.meter.usage()
+		u.BurstCredit, u.MaxIOPS = live.qos.Usage().Credit, values.Max
+		return u
 	}
-	return api.Usage{Total: s.idle[id]}
+	return api.Usage{Total: s.idle[v.ID], BurstCredit: sched.Credit(values, s.idleTime(v)), MaxIOPS: values.Max}
 }

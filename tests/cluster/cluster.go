@@ -22,19 +22,39 @@ type Cluster struct {
 	// world, on this machine.
 	Kubeconfig string
 
-	files    files
-	dir      string
-	payload  string // disk of the workers' programs
-	scratch  string // disk of the workers' state, with the images
-	control  *controlPlane
-	host     *hostRunner
-	listener net.Listener
+	files     files
+	dir       string
+	payload   string // disk of the workers' programs
+	scratch   string // disk of the workers' state, with the images
+	control   *controlPlane
+	host      *hostRunner
+	listeners []net.Listener
 }
 
 // Open starts the control plane, the array, the host as a node and the named
 // workers, and returns when all nodes are Ready. Everything ends with the
 // program; [Cluster.Close] ends it in good order.
 func Open(ctx context.Context, workers ...string) (*Cluster, error) {
+	c, err := openControlPlane(ctx, append([]string{hostNode}, workers...))
+	if err != nil {
+		return c, err
+	}
+	if c.Lab, err = lab.Open(ctx, c.files.Product); err != nil {
+		return c, err
+	}
+	if err := c.reachable(); err != nil {
+		return c, err
+	}
+	if err := c.startNodes(ctx, workers); err != nil {
+		return c, err
+	}
+	return c, c.waitForNodes(ctx, workers)
+}
+
+// OpenControlPlane starts a Kubernetes without nodes. It ends with the program.
+func OpenControlPlane(ctx context.Context) (*Cluster, error) { return openControlPlane(ctx, nil) }
+
+func openControlPlane(ctx context.Context, nodes []string) (*Cluster, error) {
 	f, err := preparedFiles()
 	if err != nil {
 		return nil, err
@@ -48,31 +68,21 @@ func Open(ctx context.Context, workers ...string) (*Cluster, error) {
 		return nil, err
 	}
 	progress("starting etcd and the control plane")
-	if c.control, err = startControlPlane(ctx, f.Programs, c.dir, append([]string{hostNode}, workers...)); err != nil {
-		return nil, err
-	}
-	if c.Lab, err = lab.Open(ctx, f.Product); err != nil {
-		return nil, err
-	}
-	if err := c.reachable(); err != nil {
-		return nil, err
-	}
-	if err := c.startNodes(ctx, workers); err != nil {
-		return nil, err
-	}
-	return c, c.waitForNodes(ctx, workers)
+	c.control, err = startControlPlane(ctx, f.Programs, c.dir, nodes)
+	return c, err
 }
 
 // reachable opens the cluster to clients outside of the private world.
 func (c *Cluster) reachable() error {
-	var err error
-	if c.listener, err = inheritedListener(); err != nil {
+	listener, err := inheritedListener()
+	if err != nil {
 		return err
 	}
-	go forward(c.listener, net.JoinHostPort(serviceIP, "443"))
+	c.listeners = append(c.listeners, listener)
+	go forward(listener, net.JoinHostPort(serviceIP, "443"))
 	c.Kubeconfig = c.control.kubeconfigPath("outside")
 	return os.WriteFile(c.Kubeconfig,
-		kubeconfig("https://"+c.listener.Addr().String(), c.control.certs.apiServerCA(), c.control.tokens["admin"]), 0o600)
+		kubeconfig("https://"+listener.Addr().String(), c.control.certs.apiServerCA(), c.control.tokens["admin"]), 0o600)
 }
 
 func (c *Cluster) startNodes(ctx context.Context, workers []string) error {
@@ -143,7 +153,10 @@ func (c *Cluster) Close(ctx context.Context) error {
 	if c.host != nil {
 		errs = append(errs, wrap(c.host.stop(ctx), "the host as a node"))
 	}
-	return errors.Join(append(errs, c.listener.Close())...)
+	for _, listener := range c.listeners {
+		errs = append(errs, listener.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func wrap(err error, format string, args ...any) error {

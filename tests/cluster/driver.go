@@ -12,10 +12,12 @@ import (
 const (
 	Release   = "san-csi"
 	Namespace = "san-csi"
-	// Class is a StorageClass with a floor of 100 and a ceiling of 200 IOPS.
-	Class = "san"
-	// SlowClass is a VolumeAttributesClass with a ceiling of 100 IOPS.
-	SlowClass = "san-slow"
+	// Class is a StorageClass with a floor of 50 and a ceiling of 100 IOPS;
+	// NowClass is the same, with claims bound at once.
+	Class    = "test"
+	NowClass = "test-now"
+	// FastClass is a VolumeAttributesClass with a floor of 60 and a ceiling of 200 IOPS.
+	FastClass = "test-fast"
 )
 
 // installWait bounds the time until the driver's pods are ready.
@@ -30,9 +32,17 @@ func (c *Cluster) InstallDriver(ctx context.Context, options ...string) error {
 	if err != nil {
 		return err
 	}
+	return c.install(ctx, values, options...)
+}
+
+func (c *Cluster) install(ctx context.Context, values map[string]any, options ...string) error {
+	raw, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
 	// By a file: the array's password is in it.
 	path := filepath.Join(c.dir, "values.json")
-	if err := os.WriteFile(path, values, 0o600); err != nil {
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		return err
 	}
 	args := []string{"upgrade", Release, c.files.Chart, "--install", "--namespace", Namespace, "--create-namespace",
@@ -44,6 +54,21 @@ func (c *Cluster) InstallDriver(ctx context.Context, options ...string) error {
 		return err
 	}
 	return c.waitForRegistration(ctx)
+}
+
+// UninstallDriver removes the release and returns when its pods are gone.
+func (c *Cluster) UninstallDriver(ctx context.Context) error {
+	progress("uninstalling the driver by helm")
+	if _, err := c.helm(ctx, "uninstall", Release, "--namespace", Namespace, "--wait", "--timeout", installWait.String()); err != nil {
+		return err
+	}
+	_, err := c.Kubectl(ctx, "wait", "--for=delete", "pod", "--all", "--namespace", Namespace, "--timeout="+installWait.String())
+	return err
+}
+
+// TestRelease runs the chart's own test and returns what it printed.
+func (c *Cluster) TestRelease(ctx context.Context) (string, error) {
+	return c.helm(ctx, "test", Release, "--namespace", Namespace, "--logs", "--timeout", installWait.String())
 }
 
 func (c *Cluster) helm(ctx context.Context, args ...string) (string, error) {
@@ -63,43 +88,4 @@ func (c *Cluster) waitForRegistration(ctx context.Context) error {
 		progress("the driver is registered on %s", w.Name)
 	}
 	return nil
-}
-
-// values are the chart's values for this cluster.
-func (c *Cluster) values() ([]byte, error) {
-	ca, err := os.ReadFile(c.Lab.Array.CAFile())
-	if err != nil {
-		return nil, err
-	}
-	local := func(name string) map[string]any {
-		return map[string]any{"image": map[string]any{"registry": "local.test", "repository": name, "tag": imageTag, "pullPolicy": "Never"}}
-	}
-	values := local("san-csi")
-	values["logLevel"] = 4
-	values["arrays"] = []map[string]any{{
-		"name": "a", "driver": "element", "endpoint": "https://" + c.Lab.Array.APIAddress() + "/json-rpc/12.5",
-		"username": c.Lab.Username, "password": c.Lab.Password, "account": "k8s", "caCert": string(ca),
-	}}
-	values["controller"] = map[string]any{
-		"leaseDurationSeconds": 5,
-		"nodeSelector":         map[string]any{"kubernetes.io/hostname": hostNode},
-		"tolerations":          []map[string]any{{"key": hostTaint, "operator": "Exists"}},
-	}
-	values["node"] = map[string]any{
-		"kubeletPath":  KubeletDir,
-		"nodeSelector": map[string]any{workerLabel: "true"},
-	}
-	probe := local(standIn)
-	probe["additionalArgs"] = []string{probeFlag}
-	values["sidecars"] = map[string]any{
-		"provisioner": local("csi-provisioner"), "attacher": local("csi-attacher"), "resizer": local("csi-resizer"),
-		"nodeDriverRegistrar": local(standIn), "livenessProbe": probe,
-	}
-	values["storageClasses"] = []map[string]any{
-		{"name": Class, "isDefault": true, "parameters": map[string]string{"minIOPS": "100", "maxIOPS": "200", "burstIOPS": "200"}},
-	}
-	values["volumeAttributesClasses"] = []map[string]any{
-		{"name": SlowClass, "parameters": map[string]string{"minIOPS": "50", "maxIOPS": "100", "burstIOPS": "100"}},
-	}
-	return json.Marshal(values)
 }

@@ -75,6 +75,18 @@ func writeFiles(dir string, files map[string][]byte) error {
 	return nil
 }
 
+// KillContainer kills a container of one of the driver's pods on the host with
+// SIGKILL; its pod stays, and the kubelet starts it again.
+func (c *Cluster) KillContainer(ctx context.Context, pod, container string) error {
+	id, err := c.Kubectl(ctx, "get", "pod", "--namespace", Namespace, pod,
+		fmt.Sprintf("--output=jsonpath={.status.containerStatuses[?(@.name==%q)].containerID}", container))
+	if err != nil {
+		return err
+	}
+	_, err = c.host.runCtr(ctx, "tasks", "kill", "--signal", "SIGKILL", strings.TrimPrefix(strings.TrimSpace(id), "containerd://"))
+	return err
+}
+
 // stop ends the kubelet and then the pods, which containerd tidies up after:
 // their cgroups are the host's, and would stay.
 func (h *hostRunner) stop(ctx context.Context) error {

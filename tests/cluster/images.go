@@ -21,6 +21,8 @@ const (
 	pauseImage = registry + "pause:" + imageTag
 	// ShellImage has a shell and the busybox tools, for pods of tests.
 	ShellImage = registry + "shell:" + imageTag
+	// busyboxImage is what the examples name; here it is ShellImage.
+	busyboxImage = "docker.io/library/busybox:1.37"
 	// DriverImage has san-csi and the file systems' tools.
 	DriverImage = registry + "san-csi:" + imageTag
 )
@@ -49,8 +51,9 @@ type files struct {
 	Packages string // root tree of nodePackages
 	Driver   string // root tree of driverPackages
 	Shell    string // root tree of shellPackages
-	Product  string // directory of san-csi, san-array and pause
+	Product  string // directory of what is built of this repository
 	Chart    string // directory of the chart
+	Examples string // directory of the examples
 	Helm     string // the program
 }
 
@@ -100,21 +103,24 @@ func unpackOnce(ctx context.Context, dir string, packages []string) error {
 // controllerImages run on the host, workerImages in the guests.
 func (f files) controllerImages() []image {
 	return []image{
-		f.pauseImage(), f.driverImage(),
+		f.pauseImage(), f.driverImage(), f.productImage("san-array"),
 		f.programImage("csi-provisioner"), f.programImage("csi-attacher"), f.programImage("csi-resizer"),
 	}
 }
 
 func (f files) workerImages() []image {
-	return []image{f.pauseImage(), f.driverImage(), f.shellImage(), f.programImage(standIn)}
+	return []image{f.pauseImage(), f.driverImage(), f.shellImage(ShellImage), f.shellImage(busyboxImage), f.programImage(standIn)}
 }
 
 func (f files) pauseImage() image {
 	return image{name: pauseImage, entrypoint: []string{"/pause"}, files: map[string]string{"pause": filepath.Join(f.Product, "pause")}}
 }
 
-func (f files) shellImage() image {
-	return image{name: ShellImage, entrypoint: []string{"/bin/sh"}, tree: f.Shell}
+func (f files) shellImage(name string) image {
+	return image{
+		name: name, entrypoint: []string{"/bin/sh"}, tree: f.Shell,
+		files: map[string]string{"usr/local/bin/reads": filepath.Join(f.Product, "reads")},
+	}
 }
 
 func (f files) driverImage() image {
@@ -125,10 +131,15 @@ func (f files) driverImage() image {
 	}
 }
 
-// programImage is an image of one program.
-func (f files) programImage(name string) image {
+// programImage is an image of one built program, productImage of one of this
+// repository's.
+func (f files) programImage(name string) image { return oneProgram(f.Programs, name) }
+
+func (f files) productImage(name string) image { return oneProgram(f.Product, name) }
+
+func oneProgram(dir, name string) image {
 	return image{
 		name: registry + name + ":" + imageTag, entrypoint: []string{"/" + name},
-		files: map[string]string{name: filepath.Join(f.Programs, name)},
+		files: map[string]string{name: filepath.Join(dir, name)},
 	}
 }

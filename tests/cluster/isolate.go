@@ -76,7 +76,10 @@ func prepareFiles(ctx context.Context) (*files, error) {
 		return nil, err
 	}
 	cache := filepath.Join(base, "san-csi", "kubernetes")
-	f := &files{Product: filepath.Join(cache, "product"), Chart: filepath.Join(root, helm.Chart), Helm: helmPath}
+	f := &files{
+		Product: filepath.Join(cache, "product"), Chart: filepath.Join(root, helm.Chart),
+		Examples: filepath.Join(root, "examples"), Helm: helmPath,
+	}
 	if err := buildProduct(ctx, root, f.Product); err != nil {
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func prepareFiles(ctx context.Context) (*files, error) {
 // buildProduct builds what the images have of this repository.
 func buildProduct(ctx context.Context, root, dir string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir+"/",
-		"./cmd/san-csi", "./cmd/san-array", "./tests/cluster/pause")
+		"./cmd/san-csi", "./cmd/san-array", "./tests/cluster/pause", "./tests/cluster/reads")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -4,17 +4,14 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
 )
 
-// Bounds of one step: of opening the cluster, of a pod that becomes ready, and
-// of taking the cluster down.
+// Bounds of opening the cluster and of taking it down.
 const (
-	openWait  = 8 * time.Minute
-	podWait   = "--timeout=180s"
+	openWait  = 10 * time.Minute
 	closeWait = 2 * time.Minute
 )
 
@@ -24,7 +21,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestCluster runs every part on one cluster of two workers. Each part has
-// names of its own and deletes what it made.
+// names of its own and deletes what it made; the last ones replace and remove
+// the driver itself.
 func TestCluster(t *testing.T) {
 	b := open(t)
 	for _, part := range []struct {
@@ -32,15 +30,27 @@ func TestCluster(t *testing.T) {
 		test func(*testing.T, *bench)
 	}{
 		{"data lives on", testDataLivesOn},
+		{"pod moves", testPodMoves},
+		{"ceiling", testCeiling},
+		{"attributes class", testAttributesClass},
+		{"refused class", testRefusedClass},
+		{"expansion", testExpansion},
+		{"raw block", testRawBlock},
+		{"examples", testExamples},
+		{"leader killed", testLeaderKilled},
+		{"upgrade", testUpgrade},
+		{"uninstall", testUninstall},
+		{"evaluation", testEvaluation},
 	} {
-		if !t.Run(part.name, func(t *testing.T) { part.test(t, b) }) {
+		start := time.Now()
+		ok := t.Run(part.name, func(t *testing.T) { part.test(t, b) })
+		progress("%s: passed %t, %.0f s", part.name, ok, time.Since(start).Seconds())
+		if !ok {
 			b.describe(t)
+			b.clear(t)
 		}
 	}
 }
-
-// bench is the cluster that the parts share.
-type bench struct{ *Cluster }
 
 func open(t *testing.T) *bench {
 	t.Helper()
@@ -67,90 +77,4 @@ func open(t *testing.T) *bench {
 	}
 	t.Logf("cluster with the driver after %.0f s", time.Since(start).Seconds())
 	return b
-}
-
-// describe logs what a person would look at after a failure.
-func (b *bench) describe(t *testing.T) {
-	t.Helper()
-	for _, args := range [][]string{
-		{"get", "pods,pvc,pv,volumeattachments", "--all-namespaces", "--output=wide"},
-		{"get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"},
-		{"logs", "--namespace", Namespace, "--selector=app.kubernetes.io/name=san-csi", "--all-containers", "--prefix", "--tail=40"},
-	} {
-		out, err := b.Kubectl(context.Background(), args...)
-		t.Logf("kubectl %v: %v\n%s", args, err, out)
-	}
-}
-
-// must runs kubectl and returns what it printed.
-func (b *bench) must(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := b.Kubectl(t.Context(), args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// apply applies manifests; each part removes what it made.
-func (b *bench) apply(t *testing.T, manifests ...string) {
-	t.Helper()
-	for _, m := range manifests {
-		if err := b.Apply(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// sh runs a shell script in a pod.
-func (b *bench) sh(t *testing.T, pod, script string) string {
-	t.Helper()
-	return b.must(t, "exec", pod, "--", "/bin/sh", "-c", script)
-}
-
-// ready waits for a pod.
-func (b *bench) ready(t *testing.T, pod string) {
-	t.Helper()
-	b.must(t, "wait", "--for=condition=Ready", "pod/"+pod, podWait)
-}
-
-// remove deletes pods and then claims, and waits until their volumes are gone.
-func (b *bench) remove(t *testing.T, pod, claim string) {
-	t.Helper()
-	volume := b.volumeOf(t, claim)
-	b.must(t, "delete", "pod", pod, podWait)
-	b.must(t, "delete", "pvc", claim, podWait)
-	b.must(t, "wait", "--for=delete", "pv/"+volume, podWait)
-}
-
-// volumeOf is the name of a claim's PersistentVolume.
-func (b *bench) volumeOf(t *testing.T, claim string) string {
-	t.Helper()
-	return b.must(t, "get", "pvc", claim, "--output=jsonpath={.spec.volumeName}")
-}
-
-// claim is a PersistentVolumeClaim of 1 GiB.
-func claim(name, class string) string {
-	return fmt.Sprintf(`apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: %s}
-spec: {accessModes: [ReadWriteOnce], storageClassName: %s, resources: {requests: {storage: 1Gi}}}
-`, name, class)
-}
-
-// pod has the claim at /data.
-func pod(name, claim string) string {
-	return fmt.Sprintf(`apiVersion: v1
-kind: Pod
-metadata: {name: %s}
-spec:
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: c
-    image: %s
-    imagePullPolicy: Never
-    command: [/bin/sh, -c, "trap exit TERM; while :; do sleep 3600 & wait; done"]
-    volumeMounts: [{name: v, mountPath: /data}]
-  volumes: [{name: v, persistentVolumeClaim: {claimName: %s}}]
-`, name, ShellImage, claim)
 }

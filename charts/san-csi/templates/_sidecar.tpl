@@ -1,7 +1,8 @@
-{{/* A sidecar of the controller. Takes root, key (in sidecars), name, workers (a flag), port (of metrics) and args.
-No election of its own: the driver's socket is there only where the driver leads, and the sidecar waits for it. */}}
+{{/* A sidecar of the controller. Takes root, key (in sidecars), name, workers (a flag) and args.
+No election of its own: the driver is ready only where it leads, and the sidecar waits for that. */}}
 {{- define "san-csi.sidecar" -}}
 {{- $s := index .root.Values.sidecars .key -}}
+{{- $port := get (include "san-csi.metrics.ports" .root | fromYaml) .key -}}
 - name: {{ .name }}
   image: {{ include "san-csi.image" (dict "root" .root "image" $s.image) }}
   imagePullPolicy: {{ $s.image.pullPolicy }}
@@ -16,8 +17,8 @@ No election of its own: the driver's socket is there only where the driver leads
     {{- range .args }}
     - {{ . }}
     {{- end }}
-    {{- if .root.Values.metrics.enabled }}
-    - --http-endpoint=:{{ .port }}
+    {{- if .root.Values.controller.enableMetrics }}
+    - --http-endpoint=:{{ $port }}
     {{- end }}
     {{- range $s.additionalArgs }}
     - {{ . | quote }}
@@ -27,16 +28,16 @@ No election of its own: the driver's socket is there only where the driver leads
       valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
     - name: POD_NAME
       valueFrom: {fieldRef: {fieldPath: metadata.name}}
-  {{- if .root.Values.metrics.enabled }}
+  {{- if .root.Values.controller.enableMetrics }}
   ports:
     - name: {{ .key }}
-      containerPort: {{ .port }}
+      containerPort: {{ $port }}
       protocol: TCP
   {{- end }}
   resources:
     {{- toYaml $s.resources | nindent 4 }}
   securityContext:
-    {{- toYaml .root.Values.controller.securityContext | nindent 4 }}
+    {{- toYaml (default .root.Values.controller.securityContext $s.securityContext) | nindent 4 }}
   volumeMounts:
     - name: socket
       mountPath: /csi

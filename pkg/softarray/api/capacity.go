@@ -35,7 +35,11 @@ type fullness struct {
 
 func (c *call) fullness() (fullness, error) {
 	space, err := c.config.Store.Space()
-	return fullness{used: space.AllocatedBytes, max: space.AllocatedBytes + space.AvailableBytes}, err
+	f := fullness{used: space.AllocatedBytes, max: space.AllocatedBytes + space.AvailableBytes}
+	if c.config.Capacity > 0 {
+		f.max = min(f.max, c.config.Capacity)
+	}
+	return f, err
 }
 
 func (f fullness) maxProvisioned() int64       { return f.max * metadataFactor }
@@ -52,22 +56,38 @@ func (f fullness) stage() int {
 	return stageHappy
 }
 
+// notFull refuses what would need more room on an array that is as good as full.
+func (c *call) notFull() (fullness, error) {
+	f, err := c.fullness()
+	if err == nil && f.stage() >= stageCritical {
+		return f, failf(c.config.Dialect.capacityError(), "the array is full: %d of %d bytes are used", f.used, f.max)
+	}
+	return f, err
+}
+
+// squeeze is how far ceilings are moved towards floors, 0..1: on the real array
+// in line with what is used of the last stage before it is full.
+func (f fullness) squeeze() float64 {
+	from, to := f.bound(stageCritical), f.bound(stageConsumed)
+	if f.used <= from || to <= from {
+		return 0
+	}
+	return min(1, float64(f.used-from)/float64(to-from))
+}
+
 // roomForBytes refuses what would promise more than the array may, or come to
 // an array that is as good as full.
 func (c *call) roomForBytes(more int64) error {
-	f, err := c.fullness()
+	f, err := c.notFull()
 	if err != nil {
 		return err
-	}
-	if f.stage() >= stageCritical {
-		return failf(exceededLimit, "the array is full: %d of %d bytes are used", f.used, f.max)
 	}
 	totals, err := c.tx.Totals()
 	if err != nil {
 		return err
 	}
 	if totals.Provisioned+more > f.maxOverProvisionable() {
-		return failf(exceededLimit, "Exceeded maximum provisioned space: %d + %d bytes of %d", totals.Provisioned, more, f.maxOverProvisionable())
+		return failf(c.config.Dialect.capacityError(), "Exceeded maximum provisioned space: %d + %d bytes of %d", totals.Provisioned, more, f.maxOverProvisionable())
 	}
 	return nil
 }

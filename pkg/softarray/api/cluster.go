@@ -1,10 +1,5 @@
 package api
 
-import (
-	"strconv"
-	"time"
-)
-
 // The release that the array speaks as.
 const (
 	currentMajor   = 12
@@ -39,7 +34,6 @@ func clusterMethods() map[string]method {
 		"GetClusterState":         query(getClusterState),
 		"GetClusterStats":         query(getClusterStats),
 		"GetLimits":               query(getLimits),
-		"ListClusterFaults":       query(listFaults),
 	}
 }
 
@@ -94,63 +88,4 @@ func getClusterStats(c *call, _ none) (any, error) {
 		ioStats: io, ClusterUtilization: float64(io.NormalizedIOPS) / float64(max(1, c.config.TotalIOPS)),
 		SamplePeriodMsec: SamplePeriod.Milliseconds(), ServicesCount: 1, ServicesTotal: 1,
 	}}, nil
-}
-
-type faultParams struct {
-	Types string `json:"faultTypes"`
-}
-
-type wireFault struct {
-	ID               int64   `json:"clusterFaultID"`
-	Code             string  `json:"code"`
-	Data             *string `json:"data"`
-	Date             string  `json:"date"`
-	Details          string  `json:"details"`
-	DriveID          int64   `json:"driveID"`
-	DriveIDs         []int64 `json:"driveIDs"`
-	HardwareFaultID  int64   `json:"nodeHardwareFaultID"`
-	NodeID           int64   `json:"nodeID"`
-	Resolved         bool    `json:"resolved"`
-	ResolvedDate     string  `json:"resolvedDate"`
-	ServiceID        int64   `json:"serviceID"`
-	Severity         string  `json:"severity"`
-	Type             string  `json:"type"`
-	ExternalSource   string  `json:"externalSource"`
-	NetworkInterface string  `json:"networkInterface"`
-	BlocksUpgrade    bool    `json:"blocksUpgrade"`
-}
-
-// listFaults tells of floors that exceed what the array can do: like the real
-// one it serves such volumes, but it says so. Resolved faults are not kept.
-func listFaults(c *call, p faultParams) (any, error) {
-	if p.Types != "" {
-		if err := oneOf("faultTypes", p.Types, "current", "resolved", "all"); err != nil {
-			return nil, err
-		}
-	}
-	faults := []wireFault{}
-	totals, err := c.tx.Totals()
-	if err != nil {
-		return nil, err
-	}
-	if date := c.overProvisionedSince(totals.MinIOPS); !date.IsZero() && p.Types != "resolved" {
-		faults = append(faults, wireFault{
-			ID: 1, Code: "clusterIOPSAreOverProvisioned", Date: microsAt(date), DriveIDs: []int64{}, Severity: "warning", Type: "cluster",
-			Details: "The sum of all minimum IOPS, " + strconv.FormatInt(totals.MinIOPS, 10) +
-				", is greater than the expected IOPS of the cluster, " + strconv.FormatInt(c.config.TotalIOPS, 10) + ".",
-		})
-	}
-	return result{"faults": faults}, nil
-}
-
-// overProvisionedSince is when the fault was first seen, zero if there is none.
-func (s *Server) overProvisionedSince(minIOPS int64) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if minIOPS <= s.config.TotalIOPS {
-		s.overtime = time.Time{}
-	} else if s.overtime.IsZero() {
-		s.overtime = s.config.Clock.Now()
-	}
-	return s.overtime
 }

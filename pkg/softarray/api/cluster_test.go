@@ -38,13 +38,17 @@ func TestClusterInfo(t *testing.T) {
 	if _, err := uuid.Parse(info["uuid"].(string)); err != nil {
 		t.Error(err)
 	}
+	serial := at(r.ok("ListAllNodes", "{}"), "nodes.0.uuid")
 	r.play([]step{
 		{method: "GetClusterInfo", want: map[string]string{"clusterInfo.svip": `"192.0.2.1"`, "clusterInfo.mvip": `"192.0.2.1"`, "clusterInfo.attributes": "{}"}},
 		{method: "GetClusterVersionInfo", want: map[string]string{"clusterAPIVersion": `"12.5"`, "clusterVersion": `"12.5.0.897"`, "clusterVersionInfo.0.nodeID": "1"}},
 		{method: "GetClusterState", want: map[string]string{"state": `"Active"`}},
+		{method: "GetClusterHardwareInfo", want: map[string]string{"clusterHardwareInfo.drives": "{}", "clusterHardwareInfo.nodes.1.serial": serial}},
+		{method: "GetClusterHardwareInfo", params: `{"type":"drives"}`, want: map[string]string{"clusterHardwareInfo": `{"drives":{}}`}},
+		{method: "GetClusterHardwareInfo", params: `{"type":"nodes"}`, want: map[string]string{"clusterHardwareInfo.nodes.1.serial": serial, "clusterHardwareInfo.drives": "(absent)"}},
+		{method: "GetClusterHardwareInfo", params: `{"type":"odd"}`, fails: "xUnrecognizedEnumString"},
 		{method: "ListActiveNodes", want: map[string]string{"nodes.0.nodeID": "1", "nodes.0.sip": `"192.0.2.1"`}},
 		{method: "ListAllNodes", want: map[string]string{"nodes.#": "1", "pendingNodes": "[]", "pendingActiveNodes": "[]"}},
-		{method: "GetClusterHardwareInfo", params: `{"type":"nodes"}`, want: map[string]string{"clusterHardwareInfo.drives": "{}"}},
 		{method: "ListVirtualNetworks", want: map[string]string{"virtualNetworks": "[]"}},
 		{method: "ListDrives", want: map[string]string{"drives": "[]"}},
 		{method: "ListSyncJobs", want: map[string]string{"syncJobs": "[]"}},
@@ -62,7 +66,7 @@ func TestClusterInfo(t *testing.T) {
 func TestCapacity(t *testing.T) {
 	r := withVolumes(t, 2)
 	r.data.activity = api.Activity{
-		Usage:       api.Usage{Sample: store.Counters{ReadOps: 30, WriteOps: 20}, Total: store.Counters{ReadOps: 300, WriteOps: 200}},
+		Usage:       api.Usage{Period: api.SamplePeriod, Sample: store.Counters{ReadOps: 30, WriteOps: 20}, Total: store.Counters{ReadOps: 300, WriteOps: 200}},
 		AverageIOPS: 7, PeakIOPS: 450, PeakSessions: 3,
 	}
 	r.play([]step{{method: "GetClusterCapacity", want: map[string]string{
@@ -77,27 +81,6 @@ func TestCapacity(t *testing.T) {
 		t.Errorf("two empty volumes take %v bytes of %v", used, total)
 	}
 	r.play([]step{{method: "GetClusterFullThreshold", want: map[string]string{"metadataFullness": `"stage1Happy"`, "maxMetadataOverProvisionFactor": "5"}}})
-}
-
-func TestFaultOfOverProvisionedIOPS(t *testing.T) {
-	r := withVolumes(t, 0) // the rig declares 1000 IOPS
-	create := func(name string) step {
-		return step{method: "CreateVolume", params: `{"name":"` + name + `","accountID":1,"totalSize":1000000000,"qos":{"minIOPS":600}}`}
-	}
-	r.play([]step{
-		create("a"),
-		{method: "ListClusterFaults", want: map[string]string{"faults": "[]"}},
-		create("b"), // served all the same
-		{method: "ListClusterFaults", params: `{"faultTypes":"current"}`, want: map[string]string{
-			"faults.0.code": `"clusterIOPSAreOverProvisioned"`, "faults.0.severity": `"warning"`, "faults.0.resolved": "false",
-			"faults.0.date": `"2031-05-06T07:08:09.123456Z"`, "faults.0.driveIDs": "[]"}},
-		{method: "ListClusterFaults", params: `{"faultTypes":"resolved"}`, want: map[string]string{"faults": "[]"}},
-		{method: "ListClusterFaults", params: `{"faultTypes":"odd"}`, fails: "xUnrecognizedEnumString"},
-		{method: "DeleteVolume", params: `{"volumeID":1}`},
-		{method: "ListClusterFaults", want: map[string]string{"faults.#": "1"}}, // promised until purged
-		{method: "PurgeDeletedVolume", params: `{"volumeID":1}`},
-		{method: "ListClusterFaults", want: map[string]string{"faults": "[]"}},
-	})
 }
 
 func TestSessions(t *testing.T) {
@@ -128,7 +111,7 @@ func TestVolumeStats(t *testing.T) {
 	r.data.usage[1] = api.Usage{
 		Total:  store.Counters{ReadOps: 1000, WriteOps: 500, ReadBytes: 4096000, WriteBytes: 2048000, ReadMicros: 9000, WriteMicros: 8000, UnalignedReads: 3, UnalignedWrites: 4},
 		Sample: store.Counters{ReadOps: 40, WriteOps: 10, ReadBytes: 163840, WriteBytes: 163840, ReadMicros: 400, WriteMicros: 600, Cost: 40*100 + 10*270},
-		Queue:  2, LastIO: start,
+		Period: api.SamplePeriod, Queue: 2, LastIO: start, MaxIOPS: 400, BurstCredit: 600000,
 	}
 	r.play([]step{
 		{method: "GetVolumeStats", params: `{"volumeID":1}`, want: map[string]string{
@@ -138,7 +121,7 @@ func TestVolumeStats(t *testing.T) {
 			"volumeStats.latencyUSec": "20", "volumeStats.readLatencyUSec": "10", "volumeStats.writeLatencyUSec": "60", "volumeStats.readLatencyUSecTotal": "9000",
 			"volumeStats.unalignedReads": "3", "volumeStats.unalignedWrites": "4", "volumeStats.clientQueueDepth": "2",
 			"volumeStats.volumeSize": "1000341504", "volumeStats.nonZeroBlocks": "0", "volumeStats.zeroBlocks": "244224",
-			"volumeStats.asyncDelay": "null", "volumeStats.throttle": "0", "volumeStats.timestamp": `"2031-05-06T07:08:09.123456Z"`}},
+			"volumeStats.asyncDelay": "null", "volumeStats.throttle": "0", "volumeStats.burstIOPSCredit": "600000", "volumeStats.timestamp": `"2031-05-06T07:08:09.123456Z"`}},
 		{method: "ListVolumes", params: `{"volumeIDs":[1]}`, want: map[string]string{"volumes.0.lastAccessTimeIO": `"2031-05-06T07:08:09Z"`}},
 		{method: "GetVolumeStats", params: `{"volumeID":9}`, fails: "xVolumeIDDoesNotExist"},
 		{method: "ListVolumeStats", params: `{"volumeIDs":[2]}`, want: map[string]string{"volumeStats.#": "1", "volumeStats.0.volumeID": "2", "volumeStats.0.readOps": "0"}},
@@ -147,4 +130,30 @@ func TestVolumeStats(t *testing.T) {
 		{method: "ListVolumeStatsByVolumeAccessGroup", params: `{"volumeAccessGroups":[1]}`, want: map[string]string{"volumeStats": "[]"}},
 		{method: "GetVolumeEfficiency", params: `{"volumeID":1}`, want: map[string]string{"compression": "1", "deduplication": "1", "missingVolumes": "[]"}},
 	})
+}
+
+func TestThrottle(t *testing.T) {
+	r := withVolumes(t, 1)
+	r.ok("ModifyVolume", `{"volumeID":1,"qos":{"maxIOPS":1000}}`)
+	for _, c := range []struct {
+		usage api.Usage
+		want  string
+	}{
+		{api.Usage{}, "0"},
+		{api.Usage{MaxIOPS: 1000}, "0"},
+		{api.Usage{MaxIOPS: 1000, Withheld: 0.25}, "0.25"},
+		{api.Usage{MaxIOPS: 500}, "0.5"},                 // the array is nearly full
+		{api.Usage{MaxIOPS: 500, Withheld: 0.5}, "0.75"}, // and busy
+		{api.Usage{MaxIOPS: 2000, Withheld: 0.5}, "0.5"}, // of before the change
+	} {
+		r.data.usage[1] = c.usage
+		r.play([]step{{method: "GetVolumeStats", params: `{"volumeID":1}`, want: map[string]string{"volumeStats.throttle": c.want}}})
+	}
+}
+
+// A sample is as long as it took.
+func TestLateSample(t *testing.T) {
+	r := withVolumes(t, 1)
+	r.data.usage[1] = api.Usage{Period: 2 * api.SamplePeriod, Sample: store.Counters{ReadOps: 50, Cost: 5000}}
+	r.play([]step{{method: "GetVolumeStats", params: `{"volumeID":1}`, want: map[string]string{"volumeStats.actualIOPS": "50", "volumeStats.normalizedIOPS": "50"}}})
 }

@@ -42,6 +42,9 @@ func (c *call) delete(id int64) (store.Volume, error) {
 	if err := missing(err, volumeDoesNotExist, "Volume %d does not exist.", id); err != nil {
 		return v, err
 	}
+	if !v.Active() && c.config.Dialect.RepeatableDelete {
+		return v, nil
+	}
 	if !v.Active() {
 		return v, failf(volumeDoesNotExist, "Volume %d does not exist. It is already deleted.", id)
 	}

@@ -22,6 +22,10 @@ type call struct {
 	effects []func(Data)
 }
 
+func (s *Server) newCall(ctx context.Context) *call {
+	return &call{Server: s, ctx: ctx, now: s.config.Clock.Now().UTC().Truncate(time.Second)}
+}
+
 // after asks for an effect on the data side; it happens only if the call succeeds.
 func (c *call) after(effect func(Data)) { c.effects = append(c.effects, effect) }
 
@@ -59,8 +63,9 @@ func change[P any](f func(*call, P) (any, error), required ...string) method {
 func methodTable() map[string]method {
 	table := map[string]method{}
 	for _, part := range []map[string]method{
-		clusterMethods(), hardwareMethods(), sessionMethods(), accountMethods(), volumeMethods(), deletionMethods(), listMethods(),
+		clusterMethods(), faultMethods(), hardwareMethods(), sessionMethods(), accountMethods(), volumeMethods(), deletionMethods(), listMethods(),
 		statsMethods(), qosMethods(), policyMethods(), groupMethods(), membershipMethods(), lunMethods(), initiatorMethods(),
+		snapshotMethods(), groupSnapshotMethods(), cloneMethods(), asyncMethods(),
 	} {
 		maps.Copy(table, part)
 	}
@@ -69,30 +74,65 @@ func methodTable() map[string]method {
 
 func (s *Server) methodNames() []string { return slices.Sorted(maps.Keys(s.methods)) }
 
-// invoke runs one method in one transaction and then its effects.
+// perform is invoke with the faults that are injected into the method.
+func (s *Server) perform(ctx context.Context, name string, params json.RawMessage) (any, error) {
+	if !s.config.FaultInjection || injects(name) {
+		return s.invoke(ctx, name, params)
+	}
+	injected := s.injections.next(name)
+	if err := s.strike(ctx, injected, beforeEffect); err != nil {
+		return nil, err
+	}
+	out, err := s.invoke(ctx, name, params)
+	if err != nil {
+		return nil, err
+	}
+	return out, s.strike(ctx, injected, afterEffect)
+}
+
+// invoke runs one method in one transaction.
 func (s *Server) invoke(ctx context.Context, name string, params json.RawMessage) (any, error) {
 	m, ok := s.methods[name]
 	if !ok {
 		return nil, failf(unknownAPIMethod, "xUnknownAPIMethod  method=<%s>", name)
 	}
-	c := &call{Server: s, ctx: ctx, now: s.config.Clock.Now().UTC().Truncate(time.Second)}
-	transact := s.config.Store.View
-	if m.changes {
-		transact = s.config.Store.Update
-	}
 	var out any
-	err := transact(func(tx *store.Tx) error {
-		c.tx = tx
+	run := func(c *call) error {
 		var err error
 		out, err = m.run(c, params)
 		return err
+	}
+	transact := s.view
+	if m.changes {
+		transact = s.transact
+	}
+	if err := transact(ctx, run); err != nil {
+		return nil, err
+	}
+	klog.FromContext(ctx).V(4).Info("API call", "method", name)
+	return out, nil
+}
+
+func (s *Server) view(ctx context.Context, run func(*call) error) error {
+	c := s.newCall(ctx)
+	return s.config.Store.View(func(tx *store.Tx) error {
+		c.tx = tx
+		return run(c)
+	})
+}
+
+// transact commits what run does and then asks for its effects, or does neither.
+func (s *Server) transact(ctx context.Context, run func(*call) error) error {
+	c := s.newCall(ctx)
+	err := s.config.Store.Update(func(tx *store.Tx) error {
+		c.tx = tx
+		return c.admitted(func() error { return run(c) })
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, effect := range c.effects {
 		effect(s.config.Data)
 	}
-	klog.FromContext(ctx).V(4).Info("API call", "method", name)
-	return out, nil
+	return nil
 }

@@ -8,12 +8,10 @@ import (
 	"github.com/san-csi/san-csi/pkg/softarray/store"
 )
 
-// The error names that clients tell apart. Those whose name no source gives
-// are the nearest documented one: every count, length and value bound is
-// exceededLimit, every contradiction between values invalidParameter.
+// The error names that clients tell apart; Dialect says what stands for those
+// that no source names.
 const (
 	unknownAPIMethod       = "xUnknownAPIMethod"
-	permissionDenied       = "xPermissionDenied"
 	missingParameter       = "xMissingParameter"
 	invalidParameter       = "xInvalidParameter"
 	invalidParameterType   = "xInvalidParameterType"
@@ -31,6 +29,13 @@ const (
 	initiatorExists        = "xInitiatorExists"
 	initiatorDoesNotExist  = "xInitiatorDoesNotExist"
 	policyDoesNotExist     = "xQoSPolicyDoesNotExist"
+	snapshotDoesNotExist   = "xSnapshotIDDoesNotExist"
+	groupSnapshotUnknown   = "xGroupSnapshotDoesNotExist"
+	maxSnapshotsPerVolume  = "xMaxSnapshotsPerVolumeExceeded"
+	maxClonesPerVolume     = "xMaxClonesPerVolumeExceeded"
+	maxClonesPerNode       = "xMaxClonesPerNodeExceeded"
+	sliceNotRegistered     = "xSliceNotRegistered"
+	asyncHandleUnknown     = "xAsyncHandleDoesNotExist"
 	internalError          = "xInternalError"
 )
 

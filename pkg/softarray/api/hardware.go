@@ -1,5 +1,7 @@
 package api
 
+import "cmp"
+
 // hardwareMethods tell of the array's one node; it has no drives, networks or
 // jobs, and says so by empty lists.
 func hardwareMethods() map[string]method {
@@ -21,11 +23,24 @@ func emptyList(member string) func(*call, none) (any, error) {
 	return func(*call, none) (any, error) { return result{member: []any{}}, nil }
 }
 
-func getHardware(c *call, _ none) (any, error) {
+type hardwareParams struct {
+	Type string `json:"type"`
+}
+
+func getHardware(c *call, p hardwareParams) (any, error) {
+	kind := cmp.Or(p.Type, "all")
+	if err := oneOf("type", kind, "all", "drives", "nodes"); err != nil {
+		return nil, err
+	}
 	cluster, err := c.tx.Cluster()
-	return result{"clusterHardwareInfo": result{
-		"drives": result{}, "nodes": map[string]result{"1": {"serial": cluster.NodeUUID}},
-	}}, err
+	info := result{}
+	if kind != "nodes" {
+		info["drives"] = result{}
+	}
+	if kind != "drives" {
+		info["nodes"] = map[string]result{"1": {"serial": cluster.NodeUUID}}
+	}
+	return result{"clusterHardwareInfo": info}, err
 }
 
 func (c *call) node() (result, error) {
@@ -33,7 +48,7 @@ func (c *call) node() (result, error) {
 	host := c.config.Address
 	return result{
 		"nodeID": nodeID, "name": "san-array-" + cluster.UniqueID, "uuid": cluster.NodeUUID, "softwareVersion": clusterVersion, "role": "Storage",
-		"mip": host, "sip": host, "cip": host, "mipi": "Bond1G", "sipi": "Bond10G", "cipi": "Bond10G",
+		"mip": host, "sip": cmp.Or(c.config.NodeAddress, host), "cip": host, "mipi": "Bond1G", "sipi": "Bond10G", "cipi": "Bond10G",
 		"platformInfo": result{
 			"chassisType": "software", "cpuModel": "", "nodeMemoryGB": 0, "nodeType": "san-array", "platformConfigVersion": "",
 		},

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,22 +33,26 @@ type rig struct {
 	t      *testing.T
 	store  *store.Store
 	data   *dataSide
-	clock  *clocktesting.FakePassiveClock
+	clock  *clocktesting.FakeClock
 	server *api.Server
 	http   *httptest.Server
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, options ...func(*api.Config)) *rig {
 	t.Helper()
 	s, err := store.Open(t.TempDir(), start)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, store: s, data: &dataSide{usage: map[int64]api.Usage{}}, clock: clocktesting.NewFakePassiveClock(start)}
-	r.server = api.New(api.Config{
+	r := &rig{t: t, store: s, data: &dataSide{usage: map[int64]api.Usage{}}, clock: clocktesting.NewFakeClock(start)}
+	config := api.Config{
 		Store: s, Data: r.data, Clock: r.clock, Username: username, Password: password,
 		TotalIOPS: 1000, Address: "192.0.2.1",
-	})
+	}
+	for _, change := range options {
+		change(&config)
+	}
+	r.server = api.New(config)
 	r.http = httptest.NewTLSServer(r.server)
 	t.Cleanup(func() {
 		r.http.Close()
@@ -66,6 +71,8 @@ type dataSide struct {
 	released  []int64
 	usage     map[int64]api.Usage
 	activity  api.Activity
+	full      bool
+	squeeze   float64
 }
 
 func (d *dataSide) Sessions() []iscsi.Session {
@@ -90,21 +97,15 @@ func (d *dataSide) Release(ids ...int64) {
 	d.released = append(d.released, ids...)
 	d.mu.Unlock()
 }
-func (d *dataSide) Usage(id int64) api.Usage { return d.usage[id] }
-func (d *dataSide) Activity() api.Activity   { return d.activity }
+func (d *dataSide) SetFull(full bool)              { d.full = full }
+func (d *dataSide) Squeeze(by float64)             { d.squeeze = by }
+func (d *dataSide) Usage(v store.Volume) api.Usage { return d.usage[v.ID] }
+func (d *dataSide) Activity() api.Activity         { return d.activity }
 
 // post sends a body as a client would; options change the request.
 func (r *rig) post(path, body string, options ...func(*http.Request)) (*http.Response, string) {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.http.URL+path, strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.SetBasicAuth(username, password)
-	for _, change := range options {
-		change(req)
-	}
-	resp, err := r.http.Client().Do(req)
+	resp, err := r.send(path, body, options...)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -116,6 +117,20 @@ func (r *rig) post(path, body string, options ...func(*http.Request)) (*http.Res
 	return resp, string(data)
 }
 
+// send is post where the connection may break.
+func (r *rig) send(path, body string, options ...func(*http.Request)) (*http.Response, error) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.http.URL+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.SetBasicAuth(username, password)
+	for _, change := range options {
+		change(req)
+	}
+	return r.http.Client().Do(req)
+}
+
 type answer struct {
 	Result map[string]any
 	Error  *struct {
@@ -124,18 +139,34 @@ type answer struct {
 	}
 }
 
+// client is how one client in the field writes its requests.
+type client struct {
+	path        string // "" = /json-rpc/12.5
+	contentType string
+	envelope    string // with %[1]s for the method and %[2]s for the params
+}
+
+// sdk writes requests as the documentation has them.
+var sdk = client{contentType: "application/json-rpc", envelope: `{"method":"%[1]s","params":%[2]s,"id":1}`}
+
 func (r *rig) call(method, params string) answer {
 	r.t.Helper()
-	resp, body := r.post("/json-rpc/12.5", fmt.Sprintf(`{"method":%q,"params":%s,"id":1}`, method, params))
+	return r.callAs(sdk, step{method: method, params: params})
+}
+
+func (r *rig) callAs(c client, s step) answer {
+	r.t.Helper()
+	resp, body := r.post(cmp.Or(s.path, c.path, "/json-rpc/12.5"), fmt.Sprintf(c.envelope, s.method, cmp.Or(s.params, "{}")),
+		func(q *http.Request) { q.Header.Set("Content-Type", c.contentType) })
 	if resp.StatusCode != http.StatusOK {
-		r.t.Fatalf("%s: HTTP %d: %s", method, resp.StatusCode, body)
+		r.t.Fatalf("%s: HTTP %d: %s", s.method, resp.StatusCode, body)
 	}
 	var a answer
 	if err := json.Unmarshal([]byte(body), &a); err != nil {
-		r.t.Fatalf("%s: %v in %s", method, err, body)
+		r.t.Fatalf("%s: %v in %s", s.method, err, body)
 	}
 	if (a.Result == nil) == (a.Error == nil) {
-		r.t.Fatalf("%s: neither or both of result and error: %s", method, body)
+		r.t.Fatalf("%s: neither or both of result and error: %s", s.method, body)
 	}
 	return a
 }
@@ -169,26 +200,38 @@ type step struct {
 	fails          string            // error name; "" = success
 	message        string            // part of the error's message
 	want           map[string]string // path in the result -> JSON
+	path           string            // of the URL, "" = the client's
 }
 
 // play runs a scenario in order.
 func (r *rig) play(steps []step) {
 	r.t.Helper()
+	r.replay(sdk, steps)
+}
+
+// replay is play as a certain client writes requests.
+func (r *rig) replay(c client, steps []step) {
+	r.t.Helper()
 	for n, s := range steps {
-		if s.params == "" {
-			s.params = "{}"
+		a := r.callAs(c, s)
+		r.check(n, s, a)
+	}
+}
+
+func (r *rig) check(n int, s step, a answer) {
+	r.t.Helper()
+	if a.Error != nil {
+		if a.Error.Name != s.fails || a.Error.Code != 500 || a.Error.Message == "" || !strings.Contains(a.Error.Message, s.message) {
+			r.t.Fatalf("step %d, %s %s: %+v, want %q with %q", n, s.method, s.params, *a.Error, s.fails, s.message)
 		}
-		if s.fails != "" {
-			if message := r.fails(s.fails, s.method, s.params); !strings.Contains(message, s.message) {
-				r.t.Fatalf("step %d, %s: message %q lacks %q", n, s.method, message, s.message)
-			}
-			continue
-		}
-		result := r.ok(s.method, s.params)
-		for path, want := range s.want {
-			if got := at(result, path); got != want {
-				r.t.Errorf("step %d, %s %s: %s is %s, want %s", n, s.method, s.params, path, got, want)
-			}
+		return
+	}
+	if s.fails != "" {
+		r.t.Fatalf("step %d, %s %s succeeded, want %s", n, s.method, s.params, s.fails)
+	}
+	for path, want := range s.want {
+		if got := at(a.Result, path); got != want {
+			r.t.Errorf("step %d, %s %s: %s is %s, want %s", n, s.method, s.params, path, got, want)
 		}
 	}
 }
@@ -196,26 +239,9 @@ func (r *rig) play(steps []step) {
 // at is the JSON of what a dotted path leads to; numbers index lists, "#" is
 // a list's length.
 func at(v any, path string) string {
-	for part := range strings.SplitSeq(path, ".") {
-		switch node := v.(type) {
-		case map[string]any:
-			inner, ok := node[part]
-			if !ok {
-				return "(absent)"
-			}
-			v = inner
-		case []any:
-			if part == "#" {
-				return strconv.Itoa(len(node))
-			}
-			i, err := strconv.Atoi(part)
-			if err != nil || i >= len(node) {
-				return "(absent)"
-			}
-			v = node[i]
-		default:
-			return "(absent)"
-		}
+	v = dig(v, path)
+	if v == nothing {
+		return "(absent)"
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -224,12 +250,45 @@ func at(v any, path string) string {
 	return string(data)
 }
 
+// nothing is where a path leads nowhere.
+const nothing = absence("nothing")
+
+type absence string
+
+func dig(v any, path string) any {
+	if path == "" {
+		return v
+	}
+	for part := range strings.SplitSeq(path, ".") {
+		switch node := v.(type) {
+		case map[string]any:
+			inner, ok := node[part]
+			if !ok {
+				return nothing
+			}
+			v = inner
+		case []any:
+			if part == "#" {
+				return len(node)
+			}
+			i, err := strconv.Atoi(part)
+			if err != nil || i >= len(node) {
+				return nothing
+			}
+			v = node[i]
+		default:
+			return nothing
+		}
+	}
+	return v
+}
+
 const gigabyte = "1000000000"
 
 // withVolumes is a rig with account 1 and n volumes v1, v2, ... of it.
-func withVolumes(t *testing.T, n int) *rig {
+func withVolumes(t *testing.T, n int, options ...func(*api.Config)) *rig {
 	t.Helper()
-	r := newRig(t)
+	r := newRig(t, options...)
 	r.ok("AddAccount", `{"username":"tenant"}`)
 	for i := range n {
 		r.ok("CreateVolume", fmt.Sprintf(`{"name":"v%d","accountID":1,"totalSize":%s,"enable512e":true}`, i+1, gigabyte))

@@ -6,6 +6,8 @@ const (
 	nameMax       = 64 // of accounts, volumes, access groups and policies
 	aliasMax      = 224
 	iqnMax        = 224
+	snapshotMax   = 255 // of names of snapshots and their groups
+	mirrorMax     = 31  // of snapMirror labels
 	secretMin     = 12
 	secretMax     = 16
 	attributesMax = 999 // bytes of JSON
@@ -16,12 +18,15 @@ const (
 	volumesPerCallMax           = 500
 	volumesPerListMax           = 10000
 	groupsMax                   = 1000
-	groupsPerVolumeMax          = 64
 	groupsPerInitiatorMax       = 1
 	volumesPerGroupMax          = 2000
 	initiatorsMax               = 10000
-	initiatorsPerGroupMax       = 128
 	policiesMax                 = 500
+	snapshotsPerVolumeMax       = 32
+	volumesPerSnapshotMax       = 32
+	clonesPerVolumeMax          = 2
+	clonesPerNodeMax            = 8
+	fifoSizeDefault             = 24
 	lunMax                      = 16383
 	sizeStep              int64 = 1 << 20 // bytes
 	sizeMin               int64 = 1_000_000_000
@@ -32,15 +37,15 @@ const (
 	burstIOPSMin, burstIOPSMax = 100, 200_000
 )
 
-func getLimits(*call, none) (any, error) {
+func getLimits(c *call, _ none) (any, error) {
 	return map[string]int64{
 		"accountCountMax": accountsMax, "accountNameLengthMin": 1, "accountNameLengthMax": nameMax,
 		"backupTargetNameLengthMin": 1, "backupTargetNameLengthMax": 64,
 		"bulkVolumeJobsPerNodeMax": 8, "bulkVolumeJobsPerVolumeMax": 2,
-		"chapCredentialsCountMax": 15000, "cloneJobsPerNodeMax": 8, "cloneJobsPerVolumeMax": 2, "cloneJobsPerVirtualVolumeMax": 8,
+		"chapCredentialsCountMax": 15000, "cloneJobsPerNodeMax": clonesPerNodeMax, "cloneJobsPerVolumeMax": clonesPerVolumeMax, "cloneJobsPerVirtualVolumeMax": 8,
 		"clusterAdminAccountMax": 5000, "clusterPairsCountMax": 4,
 		"initiatorAliasLengthMax": aliasMax, "initiatorCountMax": initiatorsMax, "initiatorNameLengthMax": iqnMax,
-		"initiatorsPerVolumeAccessGroupCountMax": initiatorsPerGroupMax,
+		"initiatorsPerVolumeAccessGroupCountMax": c.config.Dialect.initiatorsPerGroup(),
 		"iscsiSessionsFromFibreChannelNodesMax":  4096,
 		"maxAuthSessionsForCluster":              1024,
 		"maxAuthSessionsPerUser":                 1024,
@@ -54,9 +59,9 @@ func getLimits(*call, none) (any, error) {
 		"secretLengthMax":                        secretMax,
 		"snapMirrorEndpointIPAddressesCountMax":  64,
 		"snapMirrorEndpointsCountMax":            4,
-		"snapMirrorLabelLengthMax":               31,
-		"snapshotNameLengthMax":                  255,
-		"snapshotsPerVolumeMax":                  32,
+		"snapMirrorLabelLengthMax":               mirrorMax,
+		"snapshotNameLengthMax":                  snapshotMax,
+		"snapshotsPerVolumeMax":                  snapshotsPerVolumeMax,
 		"storageNodesPerClusterCountMin":         2,
 		"virtualVolumeCountMax":                  8000,
 		"virtualVolumesPerAccountCountMax":       10000,
@@ -65,7 +70,7 @@ func getLimits(*call, none) (any, error) {
 		"volumeAccessGroupNameLengthMin":         1,
 		"volumeAccessGroupNameLengthMax":         nameMax,
 		"volumeAccessGroupsPerInitiatorCountMax": groupsPerInitiatorMax,
-		"volumeAccessGroupsPerVolumeCountMax":    groupsPerVolumeMax,
+		"volumeAccessGroupsPerVolumeCountMax":    c.config.Dialect.groupsPerVolume(),
 		"volumeBurstIOPSMin":                     burstIOPSMin,
 		"volumeBurstIOPSMax":                     burstIOPSMax,
 		"volumeCountMax":                         volumesMax,
@@ -78,7 +83,7 @@ func getLimits(*call, none) (any, error) {
 		"volumeSizeMin":                          sizeMin,
 		"volumeSizeMax":                          sizeMax,
 		"volumesPerAccountCountMax":              volumesPerAccountMax,
-		"volumesPerGroupSnapshotMax":             32,
+		"volumesPerGroupSnapshotMax":             volumesPerSnapshotMax,
 		"volumesPerVolumeAccessGroupCountMax":    volumesPerGroupMax,
 		"witnessNodesPerClusterCountMax":         4,
 	}, nil

@@ -46,7 +46,7 @@ func listVolumes(c *call, p listParams) (any, error) {
 		return nil, failf(invalidParameter, "volumeIDs excludes accounts, startVolumeID and limit")
 	}
 	if p.Status != "" {
-		err := oneOf("volumeStatus", p.Status, statusActive, statusDeleted, "creating", "snapshotting", "init")
+		err := oneOf("volumeStatus", p.Status, statusActive, statusDeleted, statusInit, "creating", "snapshotting")
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +64,8 @@ func listVolumes(c *call, p listParams) (any, error) {
 }
 
 func listActiveVolumes(c *call, p listParams) (any, error) {
-	return c.page(c.tx.Volumes().From(int64(p.Start)), p, store.Volume.Active)
+	usable := func(v store.Volume) bool { return status(v) == statusActive }
+	return c.page(c.tx.Volumes().From(int64(p.Start)), p, usable)
 }
 
 func listDeletedVolumes(c *call, _ none) (any, error) {

@@ -78,7 +78,7 @@ func (c *call) addInitiators(group int64, ids []int64) error {
 			return failf(exceededLimit, "Exceeded maximum number of VolumeAccessGroups per Initiator: %d, %s is in VolumeAccessGroupID %d",
 				groupsPerInitiatorMax, i.Name, i.GroupID)
 		}
-		if err := room("Initiators per VolumeAccessGroup", int64(len(g.Initiators)), initiatorsPerGroupMax); err != nil {
+		if err := room("Initiators per VolumeAccessGroup", int64(len(g.Initiators)), c.config.Dialect.initiatorsPerGroup()); err != nil {
 			return err
 		}
 		if err := c.tx.SetInitiatorGroup(id, group); err != nil {
@@ -127,7 +127,7 @@ func (c *call) addVolumes(group int64, ids []int64) error {
 		if err := room("Volumes per VolumeAccessGroup", members, volumesPerGroupMax); err != nil {
 			return err
 		}
-		if err := room("VolumeAccessGroups per Volume", int64(len(v.Groups)), groupsPerVolumeMax); err != nil {
+		if err := room("VolumeAccessGroups per Volume", int64(len(v.Groups)), c.config.Dialect.groupsPerVolume()); err != nil {
 			return err
 		}
 		if err := c.tx.AddToGroup(group, id); err != nil {

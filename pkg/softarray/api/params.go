@@ -69,6 +69,9 @@ func (v *boolean) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// MarshalJSON writes what is not given as false.
+func (v boolean) MarshalJSON() ([]byte, error) { return strconv.AppendBool(nil, v.Value), nil }
+
 // or is the value, or the default where none is given.
 func (v boolean) or(byDefault bool) bool {
 	if v.Given {

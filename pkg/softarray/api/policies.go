@@ -43,7 +43,7 @@ func createPolicy(c *call, p policyParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := p.QoS.over(cluster.DefaultQoS)
+	values, err := c.lay(p.QoS, cluster.DefaultQoS)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func modifyPolicy(c *call, p policyParams) (any, error) {
 		policy.Name = p.Name
 	}
 	if p.QoS.given() {
-		if policy.QoS, err = p.QoS.over(policy.QoS); err != nil {
+		if policy.QoS, err = c.lay(p.QoS, policy.QoS); err != nil {
 			return nil, err
 		}
 	}

@@ -20,10 +20,10 @@ type qosParam struct {
 
 func (p qosParam) given() bool { return p != qosParam{} }
 
-// over lays the given members over a base and checks the outcome. A burst that
+// lay puts the given members over a base and checks the outcome. A burst that
 // is not given rises with the ceiling: clients that send minimum and maximum
 // only must not be refused for a default they do not know.
-func (p qosParam) over(base qos.Values) (qos.Values, error) {
+func (c *call) lay(p qosParam, base qos.Values) (qos.Values, error) {
 	v := base
 	if p.MinIOPS != 0 {
 		v.Min = int64(p.MinIOPS)
@@ -31,7 +31,9 @@ func (p qosParam) over(base qos.Values) (qos.Values, error) {
 	if p.MaxIOPS != 0 {
 		v.Max = int64(p.MaxIOPS)
 	}
-	v.Burst = max(v.Burst, min(v.Max, burstIOPSMax))
+	if !c.config.Dialect.StrictBurst {
+		v.Burst = max(v.Burst, min(v.Max, burstIOPSMax))
+	}
 	if p.BurstIOPS != 0 {
 		v.Burst = int64(p.BurstIOPS)
 	}
@@ -77,7 +79,7 @@ func (c *call) choose(v *store.Volume, p qosChoice) error {
 		v.QoS, v.PolicyID = policy.QoS, policy.ID
 	}
 	if p.QoS.given() {
-		values, err := p.QoS.over(v.QoS)
+		values, err := c.lay(p.QoS, v.QoS)
 		if err != nil {
 			return err
 		}
@@ -130,7 +132,7 @@ func setDefaultQoS(c *call, p qosParam) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cluster.DefaultQoS, err = p.over(cluster.DefaultQoS); err != nil {
+	if cluster.DefaultQoS, err = c.lay(p, cluster.DefaultQoS); err != nil {
 		return nil, err
 	}
 	return toWireQoS(cluster.DefaultQoS), c.tx.PutCluster(cluster)

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,8 +35,12 @@ type Data interface {
 	Refresh(volumes ...int64)
 	// Release lets go of volumes that are purged.
 	Release(volumes ...int64)
+	// SetFull says whether the array is out of room: then it takes no writes and no logins.
+	SetFull(full bool)
+	// Squeeze moves every volume's ceiling towards its floor, by 0..1 of the way.
+	Squeeze(by float64)
 	// Usage is what a volume did.
-	Usage(volume int64) Usage
+	Usage(volume store.Volume) Usage
 	// Activity is what all volumes did.
 	Activity() Activity
 }
@@ -43,9 +48,16 @@ type Data interface {
 // Usage is a volume's I/O. The zero value is that of a volume never used.
 type Usage struct {
 	Total  store.Counters // since it was made
-	Sample store.Counters // in the last whole SamplePeriod
-	Queue  int64          // commands in the disk now
+	Sample store.Counters // in the last whole sample
+	Period time.Duration  // its length, about SamplePeriod; 0 = there was none
+	Queue  int64          // commands outstanding at its end
 	LastIO time.Time      // zero = none since the array started
+
+	// Withheld is how much of its ceiling, 0..1, it wanted in the last sample and
+	// did not get, because the array was busy with other volumes.
+	Withheld    float64
+	MaxIOPS     int64 // the ceiling in force, IOPS of 4 KiB
+	BurstCredit int64 // what it may do beyond that, I/Os of 4 KiB
 }
 
 // Activity is the I/O of the whole array.
@@ -56,33 +68,51 @@ type Activity struct {
 	PeakSessions int64
 }
 
-// SamplePeriod is the length of the sample in Usage.
+// SamplePeriod is how often statistics are sampled.
 const SamplePeriod = 500 * time.Millisecond
 
 // maxRequest bounds a request's body, bytes.
 const maxRequest = 8 << 20
 
-// Config is what a Server needs; all but Address is required.
+// Config is what a Server needs: the store, the data side, the clock, the
+// administrator and TotalIOPS.
 type Config struct {
 	Store              *store.Store
 	Data               Data
-	Clock              clock.PassiveClock
+	Clock              clock.Clock
 	Username, Password string
 	TotalIOPS          int64  // what the array declares it can do, IOPS of 4 KiB
+	Capacity           int64  // room for volumes, bytes; 0 = all that the file system has
 	Address            string // host of MVIP and SVIP, without port
+	NodeAddress        string // host of the node's SIP; "" = Address
+	StrictAdmission    bool   // refuse floors whose sum exceeds TotalIOPS
+	Dialect            Dialect
+	FaultInjection     bool // serve the methods that inject faults
 }
 
 // Server answers API requests. It is an http.Handler.
 type Server struct {
-	config  Config
-	methods map[string]method
+	config     Config
+	methods    map[string]method
+	injections injector
+	wake       chan struct{} // there may be jobs to do
 
-	mu       sync.Mutex
-	overtime time.Time // since when the floors exceed TotalIOPS; zero = they do not
+	mu         sync.Mutex
+	nextExpiry time.Time      // when a snapshot may expire; zero = none does
+	busy       map[int64]bool // the jobs that are being done
 }
 
 // New makes a server.
-func New(c Config) *Server { return &Server{config: c, methods: methodTable()} }
+func New(c Config) *Server {
+	s := &Server{
+		config: c, methods: methodTable(), wake: make(chan struct{}, 1),
+		nextExpiry: c.Clock.Now(), busy: map[int64]bool{},
+	}
+	if c.FaultInjection {
+		maps.Copy(s.methods, injectionMethods())
+	}
+	return s
+}
 
 type request struct {
 	Method *string         `json:"method"`
@@ -138,7 +168,7 @@ func (s *Server) answer(r *http.Request, body []byte) response {
 	if bytes.Equal(params, []byte("null")) {
 		params = nil
 	}
-	result, err := s.invoke(r.Context(), *req.Method, params)
+	result, err := s.perform(r.Context(), *req.Method, params)
 	if err != nil {
 		out.Error = asAPIError(err)
 		klog.FromContext(r.Context()).V(2).Info("API call refused", "method", *req.Method, "error", out.Error.Name)

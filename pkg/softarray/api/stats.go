@@ -2,13 +2,15 @@ package api
 
 import (
 	"slices"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/qos"
 	"github.com/san-csi/san-csi/pkg/softarray/store"
 )
 
 // ioStats are the members that volume and cluster statistics share. Latencies
-// are those of the disk, behind the ceiling; totals never go down.
+// are those that clients see, from a command's arrival to its end, the wait for
+// the ceiling included; totals never go down.
 type ioStats struct {
 	ActualIOPS            int64  `json:"actualIOPS"`
 	AverageIOPSize        int64  `json:"averageIOPSize"`
@@ -36,7 +38,7 @@ func (c *call) ioStats(u Usage) ioStats {
 	t, s := u.Total, u.Sample
 	ops := s.ReadOps + s.WriteOps
 	return ioStats{
-		ActualIOPS: perSecond(ops), NormalizedIOPS: perSecond(s.Cost) / unitCost(),
+		ActualIOPS: u.perSecond(ops), NormalizedIOPS: u.perSecond(s.Cost) / unitCost(),
 		AverageIOPSize: ratio(s.ReadBytes+s.WriteBytes, ops), ClientQueueDepth: u.Queue,
 		LatencyUSec: ratio(s.ReadMicros+s.WriteMicros, ops),
 		ReadBytes:   t.ReadBytes, ReadBytesLastSample: s.ReadBytes,
@@ -50,8 +52,19 @@ func (c *call) ioStats(u Usage) ioStats {
 	}
 }
 
-// perSecond scales a sample's count.
-func perSecond(n int64) int64 { return n * 1000 / SamplePeriod.Milliseconds() }
+// perSecond scales the sample's count.
+func (u Usage) perSecond(n int64) int64 {
+	return ratio(n*time.Second.Microseconds(), u.Period.Microseconds())
+}
+
+// throttle is how far a volume is held under max, 0..1: by an array that is
+// busy with others, and by one that is all but full.
+func (u Usage) throttle(max int64) float64 {
+	if u.MaxIOPS == 0 || u.MaxIOPS > max {
+		return u.Withheld
+	}
+	return 1 - (1-u.Withheld)*float64(u.MaxIOPS)/float64(max)
+}
 
 // unitCost is what the curve charges for one I/O of 4 KiB.
 func unitCost() int64 { return qos.ElementCurve().Cost(4096) }
@@ -73,12 +86,12 @@ type wireVolumeStats struct {
 	ioStats
 	AccountID            int64         `json:"accountID"`
 	AsyncDelay           *string       `json:"asyncDelay"`
-	BurstIOPSCredit      int64         `json:"burstIOPSCredit"` // the ceiling lets nothing past maxIOPS
+	BurstIOPSCredit      int64         `json:"burstIOPSCredit"`
 	DesiredMetadataHosts *string       `json:"desiredMetadataHosts"`
 	MetadataHosts        metadataHosts `json:"metadataHosts"`
 	NonZeroBlocks        int64         `json:"nonZeroBlocks"` // of 4 KiB, by what the file takes
 	SamplePeriodMSec     int64         `json:"samplePeriodMSec"`
-	Throttle             float64       `json:"throttle"` // how far below maxIOPS: never here
+	Throttle             float64       `json:"throttle"` // 0..1
 	VolumeAccessGroups   []int64       `json:"volumeAccessGroups"`
 	VolumeID             int64         `json:"volumeID"`
 	VolumeSize           int64         `json:"volumeSize"`
@@ -89,14 +102,15 @@ type wireVolumeStats struct {
 const blockSize = 4096
 
 func (c *call) volumeStats(v store.Volume) (wireVolumeStats, error) {
-	usage, err := c.tx.Usage(v)
+	room, err := c.tx.Usage(v)
 	if err != nil {
 		return wireVolumeStats{}, err
 	}
-	used := min(usage.Total(), v.Size) / blockSize
-	io := c.ioStats(c.config.Data.Usage(v.ID))
+	used := min(room.Total(), v.Size) / blockSize
+	usage := c.config.Data.Usage(v)
+	io := c.ioStats(usage)
 	return wireVolumeStats{
-		ioStats: io, AccountID: v.AccountID,
+		ioStats: io, AccountID: v.AccountID, BurstIOPSCredit: usage.BurstCredit, Throttle: usage.throttle(v.QoS.Max),
 		MetadataHosts:    metadataHosts{Primary: nodeID, LiveSecondaries: []int64{}, DeadSecondaries: []int64{}},
 		NonZeroBlocks:    used,
 		ZeroBlocks:       v.Size/blockSize - used,

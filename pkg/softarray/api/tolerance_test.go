@@ -9,7 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// What real clients depend on, item by item.
+// What real clients depend on: each of these breaks one of them if it is wrong.
+// The form of requests and of HTTP errors is in wire_test.go.
 
 func TestStringsForNumbersAndBooleans(t *testing.T) {
 	r := withVolumes(t, 2)
@@ -67,6 +68,18 @@ func TestNewVolumeIsVisibleAndActive(t *testing.T) {
 		{method: "ListVolumes", params: `{"accounts":[1],"startVolumeID":1,"limit":1}`, want: map[string]string{"volumes.0.volumeID": "1"}},
 		{method: "GetAccountByID", params: `{"accountID":1}`, want: map[string]string{"account.volumes": "[1]"}},
 	})
+}
+
+func TestNewCloneIsVisibleAndCanBeModified(t *testing.T) {
+	r := withVolumes(t, 1)
+	r.ok("CloneVolume", `{"volumeID":1,"name":"c"}`)
+	for _, list := range []step{{method: "ListVolumes"}, {method: "ListVolumesForAccount", params: `{"accountID":1}`}} {
+		list.want = map[string]string{"volumes.#": "2", "volumes.1.name": `"c"`, "volumes.1.status": `"init"`}
+		r.play([]step{list})
+	}
+	r.play([]step{{method: "ModifyVolume", params: `{"volumeID":2,"qos":{"minIOPS":60},"attributes":{"a":1}}`, want: map[string]string{"volume.qos.minIOPS": "60"}}})
+	r.finishJobs()
+	r.play([]step{{method: "ListActiveVolumes", want: map[string]string{"volumes.1.qos.minIOPS": "60", "volumes.1.attributes": `{"a":1}`}}})
 }
 
 func TestGrowToThePresentSizeIsSuccess(t *testing.T) {
@@ -134,10 +147,18 @@ func TestStatisticsShapes(t *testing.T) {
 func TestUUIDsAreValidAndListsNeverNull(t *testing.T) {
 	r := withVolumes(t, 1)
 	r.ok("CreateVolumeAccessGroup", `{"name":"g"}`)
-	v := r.ok("ListVolumes", "{}")["volumes"].([]any)[0].(map[string]any)
-	for _, member := range []string{"volumeUUID", "volumeConsistencyGroupUUID"} {
-		if _, err := uuid.Parse(v[member].(string)); err != nil {
-			t.Errorf("%s: %v", member, err)
+	r.ok("CreateGroupSnapshot", `{"volumes":[1]}`)
+	for list, members := range map[string][]string{
+		"volumes":        {"volumeUUID", "volumeConsistencyGroupUUID"},
+		"snapshots":      {"snapshotUUID", "instanceSnapshotUUID", "groupSnapshotUUID"},
+		"groupSnapshots": {"groupSnapshotUUID"},
+	} {
+		method := "List" + strings.ToUpper(list[:1]) + list[1:]
+		object := r.ok(method, "{}")[list].([]any)[0].(map[string]any)
+		for _, member := range members {
+			if _, err := uuid.Parse(object[member].(string)); err != nil {
+				t.Errorf("%s: %v", member, err)
+			}
 		}
 	}
 	r.play([]step{

@@ -24,16 +24,15 @@ type createParams struct {
 	AccountID  integer    `json:"accountID"`
 	TotalSize  integer    `json:"totalSize"`
 	Enable512e boolean    `json:"enable512e"` // false where omitted, as some clients do for false
+	Access     string     `json:"access"`
 	Attributes attributes `json:"attributes"`
 	qosChoice
+	volumeOptions
 }
 
 func createVolume(c *call, p createParams) (any, error) {
-	if err := within("length of name", int64(len(p.Name)), 1, nameMax); err != nil {
+	if err := checkVolumeName(p.Name); err != nil {
 		return nil, err
-	}
-	if !volumeName.MatchString(p.Name) {
-		return nil, failf(invalidParameter, "name %q: only letters, digits and '-' are allowed", p.Name)
 	}
 	size, err := volumeSize(int64(p.TotalSize))
 	if err != nil {
@@ -60,11 +59,27 @@ func createVolume(c *call, p createParams) (any, error) {
 	if err := c.choose(&v, p.qosChoice); err != nil {
 		return nil, err
 	}
+	if err := c.applyOptions(&v, p.volumeOptions); err != nil {
+		return nil, err
+	}
+	if err := c.setAccess(&v, p.Access); err != nil {
+		return nil, err
+	}
 	if v, err = c.tx.AddVolume(v); err != nil {
 		return nil, err
 	}
 	w, err := c.toWireVolume(v)
 	return result{"volume": w, "volumeID": v.ID, "curve": wireCurve()}, err
+}
+
+func checkVolumeName(name string) error {
+	if err := within("length of name", int64(len(name)), 1, nameMax); err != nil {
+		return err
+	}
+	if !volumeName.MatchString(name) {
+		return failf(invalidParameter, "name %q: only letters, digits and '-' are allowed", name)
+	}
+	return nil
 }
 
 // volumeSize checks a size and rounds it up to what volumes are made of.
@@ -80,8 +95,8 @@ func (c *call) roomForVolume(a store.Account, size int64) error {
 	if err != nil {
 		return err
 	}
-	if err := room("volumes", totals.Volumes, volumesMax); err != nil {
-		return err
+	if totals.Volumes >= volumesMax {
+		return failf(c.config.Dialect.countError(), "Exceeded maximum number of volumes: %d", volumesMax)
 	}
 	if err := room("volumes per account", int64(len(a.Volumes)), volumesPerAccountMax); err != nil {
 		return err
@@ -97,6 +112,7 @@ type modifyParams struct {
 	TotalSize  integer    `json:"totalSize"`
 	Attributes attributes `json:"attributes"`
 	qosChoice
+	volumeOptions
 }
 
 func modifyVolume(c *call, p modifyParams) (any, error) {
@@ -137,6 +153,9 @@ func (c *call) modify(id int64, p modifyParams) (store.Volume, error) {
 		return v, err
 	}
 	if err := c.choose(&v, p.qosChoice); err != nil {
+		return v, err
+	}
+	if err := c.applyOptions(&v, p.volumeOptions); err != nil {
 		return v, err
 	}
 	if err := c.moveTo(&v, int64(p.AccountID)); err != nil {
@@ -191,11 +210,11 @@ func (c *call) setAccess(v *store.Volume, access string) error {
 	if access == "" {
 		return nil
 	}
-	if err := oneOf("access", access, store.ReadWrite, store.ReadOnly, store.Locked, store.ReplicationTarget); err != nil {
+	if err := oneOf("access", access, store.ReadWrite, store.ReadOnly, store.Locked, store.ReplicationTarget, store.SnapMirrorTarget); err != nil {
 		return err
 	}
 	v.Access = access
-	if !v.Reachable() {
+	if v.ID != 0 && access != store.ReadWrite && access != store.ReadOnly {
 		c.dropSessions(v.ID)
 	}
 	return nil
@@ -220,6 +239,17 @@ func (c *call) activeVolume(id int64) (store.Volume, error) {
 	v, err := c.volume(id)
 	if err == nil && !v.Active() {
 		return v, failf(volumeDoesNotExist, "VolumeID %d does not exist. It is deleted.", id)
+	}
+	return v, err
+}
+
+// usableVolume is a volume that has its content: active, and no clone whose job
+// is under way. The error is one that clients retry, some by its name, some by
+// its words.
+func (c *call) usableVolume(id int64) (store.Volume, error) {
+	v, err := c.activeVolume(id)
+	if err == nil && v.Cloning {
+		return v, failf(sliceNotRegistered, "VolumeID %d is not in the active state.", id)
 	}
 	return v, err
 }

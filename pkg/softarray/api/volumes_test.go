@@ -201,3 +201,19 @@ func TestPurgeAfterEightHours(t *testing.T) {
 		}
 	}
 }
+
+func TestVolumeOptions(t *testing.T) {
+	r := withVolumes(t, 1)
+	r.play([]step{
+		{method: "ListVolumes", want: map[string]string{"volumes.0.fifoSize": "24", "volumes.0.minFifoSize": "0", "volumes.0.dontMoveForIopsRebalance": "false"}},
+		{method: "CreateVolume", params: `{"name":"o","accountID":1,"totalSize":1000000000,"fifoSize":5,"minFifoSize":2,"dontMoveForIopsRebalance":true,"access":"snapMirrorTarget","sliceCount":3}`,
+			want: map[string]string{"volume.fifoSize": "5", "volume.minFifoSize": "2", "volume.dontMoveForIopsRebalance": "true", "volume.access": `"snapMirrorTarget"`, "volume.sliceCount": "1"}},
+		{method: "CreateVolume", params: `{"name":"o","accountID":1,"totalSize":1000000000,"fifoSize":5,"minFifoSize":6}`, fails: "xExceededLimit", message: "minFifoSize 6"},
+		{method: "CreateVolume", params: `{"name":"o","accountID":1,"totalSize":1000000000,"access":"odd"}`, fails: "xUnrecognizedEnumString"},
+		{method: "ModifyVolume", params: `{"volumeID":2,"access":"readWrite","dontMoveForIopsRebalance":"false","fifoSize":0,"minFifoSize":null,"mode":"asynch"}`,
+			want: map[string]string{"volume.fifoSize": "5", "volume.minFifoSize": "2", "volume.dontMoveForIopsRebalance": "false"}},
+		{method: "ModifyVolume", params: `{"volumeID":2,"setCreateTime":true,"createTime":"2030-02-03T04:05:06Z"}`, want: map[string]string{"volume.createTime": `"2030-02-03T04:05:06Z"`}},
+		{method: "ModifyVolume", params: `{"volumeID":2,"createTime":"2029-02-03T04:05:06Z"}`, want: map[string]string{"volume.createTime": `"2030-02-03T04:05:06Z"`}},
+		{method: "ModifyVolume", params: `{"volumeID":2,"setCreateTime":true}`, fails: "xInvalidParameter", message: "createTime"},
+	})
+}

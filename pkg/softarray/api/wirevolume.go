@@ -53,8 +53,8 @@ type wireVolume struct {
 	Attributes        json.RawMessage `json:"attributes"`
 	CurrentProtection string          `json:"currentProtectionScheme"`
 	PreviousScheme    *string         `json:"previousProtectionScheme"`
-	FIFOSize          int             `json:"fifoSize"`
-	MinFIFOSize       int             `json:"minFifoSize"`
+	FIFOSize          int64           `json:"fifoSize"`
+	MinFIFOSize       int64           `json:"minFifoSize"`
 	DontMove          bool            `json:"dontMoveForIopsRebalance"`
 }
 
@@ -71,12 +71,15 @@ func (c *call) toWireVolume(v store.Volume) (wireVolume, error) {
 		QoS: toWireQoS(v.QoS), AccessGroups: list(v.Groups), VolumePairs: []any{},
 		DeleteTime: at(v.Deleted), PurgeTime: at(v.Purge),
 		SliceCount: 1, TotalSize: v.Size, Attributes: object(v.Attributes),
-		CurrentProtection: protectionScheme, FIFOSize: 24,
+		CurrentProtection: protectionScheme, FIFOSize: fifoSize(v), MinFIFOSize: v.MinFIFOSize, DontMove: v.DontMove,
+	}
+	if v.Cloning {
+		w.SliceCount = 0
 	}
 	if v.PolicyID != 0 {
 		w.QoSPolicyID = &v.PolicyID
 	}
-	if last := c.config.Data.Usage(v.ID).LastIO; !last.IsZero() {
+	if last := c.config.Data.Usage(v).LastIO; !last.IsZero() {
 		text := at(last)
 		w.LastAccessTime, w.LastAccessTimeIO = &text, &text
 	}
@@ -98,13 +101,17 @@ func (c *call) toWireVolumes(volumes []store.Volume) ([]wireVolume, error) {
 const (
 	statusActive  = "active"
 	statusDeleted = "deleted"
+	statusInit    = "init"
 )
 
 func status(v store.Volume) string {
-	if v.Active() {
-		return statusActive
+	switch {
+	case !v.Active():
+		return statusDeleted
+	case v.Cloning:
+		return statusInit
 	}
-	return statusDeleted
+	return statusActive
 }
 
 // list is a list on the wire, where null would break clients.

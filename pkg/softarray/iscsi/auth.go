@@ -10,6 +10,8 @@ const methodCHAP = "CHAP"
 type auth struct {
 	discovery bool
 	directory Directory
+	guard     *guard
+	host      string // of the initiator
 	admission *Admission
 	method    string // "" until agreed
 	chap      *chap
@@ -80,7 +82,7 @@ func (a *auth) choose(stage byte, list string) ([]pair, error) {
 	case textReject:
 		return nil, refuse(loginAuthFailed, "%w: no method in common", errAuth)
 	case methodCHAP:
-		a.chap = &chap{secrets: a.secrets}
+		a.chap = &chap{secrets: a.secrets, guard: a.guard, host: a.host}
 	}
 	return []pair{{"AuthMethod", a.method}}, nil
 }

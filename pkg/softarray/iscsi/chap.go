@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,6 +48,8 @@ func chapAlgorithm(number string) (chapHash, bool) {
 type chap struct {
 	// secrets finds what a user name must prove.
 	secrets func(user string) (*CHAP, bool)
+	guard   *guard
+	host    string // of the initiator
 
 	algorithm chapHash
 	id        byte
@@ -73,6 +74,7 @@ func (c *chap) offer(list string) ([]pair, error) {
 		random := make([]byte, 1+challengeLen)
 		rand.Read(random) // never fails
 		c.id, c.challenge = random[0], random[1:]
+		c.guard.issue(c.challenge)
 		return []pair{
 			{"CHAP_A", number},
 			{"CHAP_I", strconv.Itoa(int(c.id))},
@@ -82,8 +84,16 @@ func (c *chap) offer(list string) ([]pair, error) {
 	return nil, fmt.Errorf("%w: no CHAP algorithm in common", errAuth)
 }
 
+// end forgets the challenge.
+func (c *chap) end() {
+	if c != nil {
+		c.guard.forget(c.challenge)
+	}
+}
+
 // verify checks the initiator's answer and, for mutual CHAP, gives ours. The
-// error does not tell an unknown user from a wrong secret.
+// error does not tell an unknown user from a wrong secret, nor either from one
+// that has failed too often.
 func (c *chap) verify(pairs []pair) ([]pair, error) {
 	if c.challenge == nil || c.done {
 		return nil, fmt.Errorf("%w: CHAP_R out of order", errAuth)
@@ -99,10 +109,16 @@ func (c *chap) verify(pairs []pair) ([]pair, error) {
 	if !known {
 		secrets = &CHAP{}
 	}
+	who := suspect{user: user, host: c.host}
 	want := c.respond(c.id, secrets.Initiator, c.challenge)
-	if subtle.ConstantTimeCompare(want, response) != 1 || !known {
+	right := subtle.ConstantTimeCompare(want, response) == 1
+	if known && !right {
+		c.guard.failed(who)
+	}
+	if !known || !right || c.guard.exhausted(who) {
 		return nil, fmt.Errorf("%w: user %q", errAuth, user)
 	}
+	c.guard.proved(who)
 	c.user, c.done = user, true
 	return c.prove(pairs, secrets)
 }
@@ -122,11 +138,11 @@ func (c *chap) prove(pairs []pair, secrets *CHAP) ([]pair, error) {
 	if err != nil || len(challenge) == 0 {
 		return nil, fmt.Errorf("%w: CHAP_C is no challenge", errAuth)
 	}
-	if slices.Equal(challenge, c.challenge) {
+	if c.guard.issued(challenge) {
 		return nil, fmt.Errorf("%w: our own challenge came back", errAuth)
 	}
-	if secrets.Target == "" {
-		return nil, fmt.Errorf("%w: user %q has no target secret for mutual CHAP", errAuth, c.user)
+	if secrets.Target == "" || secrets.Target == secrets.Initiator {
+		return nil, fmt.Errorf("%w: user %q has no target secret of its own for mutual CHAP", errAuth, c.user)
 	}
 	c.mutual = true
 	proof := c.respond(byte(id), secrets.Target, challenge)

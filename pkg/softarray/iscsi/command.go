@@ -2,45 +2,53 @@ package iscsi
 
 import (
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
 
-// maxImmediate bounds the immediate commands under way, which the window does
-// not (RFC 7143 §4.2.2.1).
+// maxImmediate bounds the immediate commands under way, and the functions,
+// which the window does not (RFC 7143 §4.2.2.1).
 const maxImmediate = 8
 
 // onCommand takes a SCSI Command PDU (RFC 7143 §11.3).
 func (n *session) onCommand(h *header) error {
-	take, err := n.inOrder(h, true)
+	take, err := n.expected(h)
 	if err != nil {
 		return err
 	}
 	if !take {
 		return n.wire.skipData(h.dataLen())
 	}
+	if reason := n.refusal(h); reason != 0 {
+		return n.rejectAll(h, reason)
+	}
 	n.lastCommand.Store(n.lastPDU.Load())
-	t := &task{
-		itt: h.itt(), lun: h.lun(), immediate: h.immediate(),
-		reads: h[1]&0x40 != 0, writes: h[1]&0x20 != 0, attribute: h[1] & 7,
-		expected: int(h.u32(20)),
-	}
-	if n.tooManyImmediate(t) {
-		return n.rejectAll(h, rejectTooMany)
-	}
-	if !n.add(t) {
-		return fmt.Errorf("initiator task tag %#x is in use", t.itt)
-	}
+	t := n.server.newTask()
+	t.itt, t.lun, t.immediate = h.itt(), h.lun(), h.immediate()
+	t.reads, t.writes, t.attribute = h[1]&0x40 != 0, h[1]&0x20 != 0, h[1]&7
+	t.expected, t.arrived = int(h.u32(20)), n.heard
+	n.add(t)
 	n.nexus.Prepare(&t.cmd, t.lun, [16]byte(h[32:48]))
 	return n.gather(t, h)
 }
 
-func (n *session) tooManyImmediate(t *task) bool {
+// refusal is the reason to reject a command, 0 for none.
+func (n *session) refusal(h *header) byte {
+	switch {
+	case h.itt() == noTag:
+		return rejectInvalidField
+	case n.taken(h.itt()):
+		return rejectInProgress
+	case h.immediate() && n.tooManyImmediate():
+		return rejectTooMany
+	}
+	return 0
+}
+
+func (n *session) tooManyImmediate() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return t.immediate && n.immediate >= maxImmediate
+	return n.immediate >= maxImmediate
 }
 
 // gather reads immediate data and asks for the rest of what the command takes.
@@ -65,11 +73,11 @@ func (n *session) gather(t *task, h *header) error {
 		if err := n.wire.skipData(immediate); err != nil {
 			return err
 		}
-		n.finish(t, scsi.Reply{Status: scsi.StatusTaskSetFull})
+		n.finish(t, scsi.Reply{Status: scsi.StatusTaskSetFull}, nil)
 		return nil
 	}
 	if err := n.wire.readData(t.out.b[:immediate]); err != nil {
-		return n.badData(t, h, err)
+		return n.badCommand(t, h, err)
 	}
 	t.got = immediate
 	return n.solicit(t)
@@ -78,18 +86,21 @@ func (n *session) gather(t *task, h *header) error {
 // unsolicitedLimit is how much data may come without being asked for.
 func (n *session) unsolicitedLimit(t *task) int { return min(n.params.firstBurst, t.expected) }
 
-// reserve takes a buffer for a write. Unsolicited data may be more than the
-// command needs and has its place there too.
+// reserve takes a buffer for a write, where there is room for it. Unsolicited
+// data may be more than the command needs and has its place there too.
 func (n *session) reserve(t *task) bool {
 	size := max(t.need, n.unsolicitedLimit(t))
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.dataOut+int64(size) > n.server.options.MaxDataOut {
+	if t.aborted || n.dataOut+int64(size) > n.server.options.MaxDataOut {
 		return false
 	}
-	t.reserved = int64(size)
+	out := n.server.buffers.get(size)
+	if out == nil {
+		return false
+	}
+	t.out, t.reserved = out, int64(size)
 	n.dataOut += t.reserved
-	t.out = n.server.buffers.get(size)
 	return true
 }
 
@@ -98,22 +109,16 @@ func (n *session) failTask(t *task, segment int, sense scsi.Sense) error {
 	if err := n.wire.skipData(segment); err != nil {
 		return err
 	}
-	n.finish(t, scsi.Fail(sense))
+	n.finish(t, scsi.Fail(sense), nil)
 	return nil
 }
 
-// badData handles a data segment that could not be read: with a wrong digest it
-// is rejected and the task fails (RFC 7143 §7.7), all else ends the session.
-func (n *session) badData(t *task, h *header, err error) error {
+// badCommand handles immediate data that could not be read. With a wrong digest
+// the command is rejected, and has not been received (RFC 7143 §7.3, §7.8).
+func (n *session) badCommand(t *task, h *header, err error) error {
 	if !errors.Is(err, errDataDigest) {
 		return err
 	}
-	if err := n.reject(h, rejectDataDigest); err != nil {
-		return err
-	}
-	n.finish(t, scsi.Fail(scsi.SenseCRC))
-	return nil
+	n.withdraw(t)
+	return n.reject(h, rejectDataDigest)
 }
-
-// lastActive is when the initiator was last heard of.
-func (n *session) lastActive() time.Time { return time.Unix(0, n.lastPDU.Load()) }

@@ -1,7 +1,8 @@
 package iscsi
 
 import (
-	"fmt"
+	"errors"
+	"slices"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
@@ -11,6 +12,9 @@ import (
 func (n *session) solicit(t *task) error {
 	if t.unsolicited {
 		return nil
+	}
+	if t.spoiled {
+		return n.failSpoiled(t)
 	}
 	t.asked = max(t.asked, t.got)
 	if t.got >= t.need && len(t.r2ts) == 0 {
@@ -27,6 +31,15 @@ func (n *session) solicit(t *task) error {
 	return nil
 }
 
+// failSpoiled fails a task with a digest error once the data that was asked for
+// is there (RFC 7143 §7.8).
+func (n *session) failSpoiled(t *task) error {
+	if len(t.r2ts) == 0 {
+		n.finish(t, scsi.Fail(scsi.SenseCRC), nil)
+	}
+	return nil
+}
+
 func (n *session) readyToTransfer(t *task, from, to int) error {
 	x := transfer{ttt: n.transferTag(), next: from, end: to}
 	t.r2ts = append(t.r2ts, x)
@@ -37,10 +50,9 @@ func (n *session) readyToTransfer(t *task, from, to int) error {
 	h.put32(40, uint32(from))
 	h.put32(44, uint32(to-from))
 	t.r2tSN++
-	n.wire.mu.Lock()
-	defer n.wire.mu.Unlock()
-	h.put32(24, n.statSN) // the next one, not taken
-	return n.putWindow(h, nil)
+	n.wire.out.mu.Lock()
+	defer n.wire.out.mu.Unlock()
+	return n.putNext(&h)
 }
 
 func (n *session) transferTag() uint32 {
@@ -80,11 +92,10 @@ func (n *session) onUnsolicited(t *task, h *header) error {
 	if h.u32(36) != t.dataSN || offset != t.got {
 		return n.failTask(t, size, scsi.SenseDataOffset)
 	}
-	if err := n.wire.readData(t.out.b[offset : offset+size]); err != nil {
-		return n.badData(t, h, err)
+	if err := n.takeData(t, h, offset, size); err != nil {
+		return err
 	}
 	t.dataSN++
-	t.got += size
 	t.unsolicited = !h.final()
 	return n.solicit(t)
 }
@@ -95,21 +106,34 @@ func (n *session) onSolicited(t *task, i int, h *header) error {
 	if h.u32(36) != x.dataSN || offset != x.next || size > x.end-x.next {
 		return n.failTask(t, size, scsi.SenseDataOffset)
 	}
-	if err := n.wire.readData(t.out.b[offset : offset+size]); err != nil {
-		return n.badData(t, h, err)
+	if err := n.takeData(t, h, offset, size); err != nil {
+		return err
 	}
 	x.dataSN++
 	x.next += size
-	t.got += size
 	switch {
 	case !h.final() && x.next == x.end:
-		return fmt.Errorf("task %#x: the last Data-Out of a sequence is not final", t.itt)
+		n.finish(t, scsi.Fail(scsi.SenseUnexpectedData), nil)
+		return nil
 	case !h.final():
 		return nil
 	case x.next != x.end:
-		n.finish(t, scsi.Fail(scsi.SenseNotEnoughData))
+		n.finish(t, scsi.Fail(scsi.SenseNotEnoughData), nil)
 		return nil
 	}
-	t.r2ts = append(t.r2ts[:i], t.r2ts[i+1:]...)
+	t.r2ts = slices.Delete(t.r2ts, i, i+1)
 	return n.solicit(t)
+}
+
+// takeData reads a data segment into its place. One with a wrong digest is
+// rejected and spoils the task.
+func (n *session) takeData(t *task, h *header, offset, size int) error {
+	n.lastData.Store(n.lastPDU.Load())
+	t.got += size
+	err := n.wire.readData(t.out.b[offset : offset+size])
+	if !errors.Is(err, errDataDigest) {
+		return err
+	}
+	t.spoiled = true
+	return n.reject(h, rejectDataDigest)
 }

@@ -3,6 +3,7 @@ package iscsi
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
@@ -34,6 +35,7 @@ type Admission struct {
 	AccountName string
 	LUN         *scsi.LUN
 	Throttle    Throttle
+	Meter       Meter // may be nil
 	// CHAP is nil where the initiator needs no authentication and has none to
 	// offer. Required says that AuthMethod=None is refused.
 	CHAP     *CHAP
@@ -53,4 +55,11 @@ type Throttle interface {
 	// Admit returns when an I/O of n bytes may run, at once where it is not
 	// throttled, or with the context's error.
 	Admit(ctx context.Context, n int) error
+}
+
+// Meter counts the commands that read or write the medium.
+type Meter interface {
+	// Served is told of each that ended well, before its response is sent: n
+	// bytes count against the ceiling; write says that data came with it.
+	Served(write bool, n int, arrived, ended time.Time)
 }

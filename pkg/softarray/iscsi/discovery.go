@@ -1,77 +1,9 @@
 package iscsi
 
-import (
-	"errors"
-	"fmt"
-)
+import "strings"
 
-// onText takes a Text Request (RFC 7143 §11.10): SendTargets, and negotiation
-// of what may change in full feature phase.
-func (n *session) onText(h *header) error {
-	data, err := n.wire.readShort(h, maxTextLen)
-	if errors.Is(err, errDataDigest) {
-		return n.reject(h, rejectDataDigest)
-	}
-	if err != nil {
-		return err
-	}
-	take, err := n.inOrder(h, false)
-	if err != nil || !take {
-		return err
-	}
-	if h.ttt() == noTag { // a new exchange resets the one before
-		n.textIn, n.textOut, n.textTag = nil, nil, noTag
-	} else if h.ttt() != n.textTag {
-		return n.reject(h, rejectInvalidField)
-	}
-	if n.textOut != nil {
-		return n.sendText(h)
-	}
-	if n.textIn = append(n.textIn, data...); len(n.textIn) > maxTextLen {
-		n.textIn, n.textTag = nil, noTag
-		return n.reject(h, rejectProtocol)
-	}
-	if h.continues() {
-		return n.textResponse(h, nil, false)
-	}
-	pairs, err := parseText(n.textIn)
-	n.textIn = nil
-	if err != nil {
-		return n.reject(h, rejectProtocol)
-	}
-	n.textOut = formatText(n.answerText(pairs))
-	return n.sendText(h)
-}
-
-// sendText sends what is left of an answer, as much as one PDU holds.
-func (n *session) sendText(h *header) error {
-	size := min(len(n.textOut), n.params.sendSegment)
-	part := n.textOut[:size]
-	n.textOut = n.textOut[size:]
-	last := len(n.textOut) == 0
-	if last {
-		n.textOut = nil
-	}
-	return n.textResponse(h, part, last)
-}
-
-// textResponse sends a Text Response (RFC 7143 §11.11). One that is not the
-// last has a tag, with which the initiator asks for more.
-func (n *session) textResponse(h *header, data []byte, last bool) error {
-	r := newHeader(opTextResponse, h.itt())
-	r.setLUN(h.lun())
-	n.textTag = noTag
-	if !last {
-		n.textTag = n.transferTag()
-		r[1] = 0
-		if len(data) > 0 {
-			r[1] = flagContinue
-		}
-	}
-	r.setTTT(n.textTag)
-	return n.numbered(r, data)
-}
-
+// answerText answers the keys of full feature phase: SendTargets, and what may
+// change after login.
 func (n *session) answerText(pairs []pair) []pair {
 	var answers []pair
 	for _, p := range pairs {
@@ -79,8 +11,8 @@ func (n *session) answerText(pairs []pair) []pair {
 		case "SendTargets":
 			answers = append(answers, n.sendTargets(p.value)...)
 		case "MaxRecvDataSegmentLength":
-			if value, reply := n.params.answer(p.key, p.value); reply {
-				answers = append(answers, pair{p.key, value})
+			if !n.declare(p.value) {
+				answers = append(answers, pair{p.key, textReject})
 			}
 		case "InitiatorAlias":
 		default:
@@ -88,6 +20,18 @@ func (n *session) answerText(pairs []pair) []pair {
 		}
 	}
 	return answers
+}
+
+// declare takes another MaxRecvDataSegmentLength of the initiator's.
+func (n *session) declare(value string) bool {
+	changed := defaults()
+	if _, rejected := changed.answer("MaxRecvDataSegmentLength", value); rejected {
+		return false
+	}
+	n.wire.out.mu.Lock()
+	defer n.wire.out.mu.Unlock()
+	n.sendSegment = changed.sendSegment
+	return true
 }
 
 // onlyAtLogin is the answer to any other key: Reject for those of the login,
@@ -100,11 +44,10 @@ func onlyAtLogin(p pair) string {
 	return textReject
 }
 
-// sendTargets lists targets with the address the connection came in on, which
-// is one the initiator can reach (RFC 7143 appendix C). A normal session sees
-// its own target only.
+// sendTargets lists targets and the portal that initiators log in to (RFC 7143
+// appendix C). A normal session sees its own target only.
 func (n *session) sendTargets(which string) []pair {
-	address := fmt.Sprintf("%s,%s", n.wire.conn.LocalAddr(), portalGroup)
+	address := n.server.portal(n.wire.conn.LocalAddr()) + "," + portalGroup
 	names := []string{n.info.TargetName}
 	if n.admission == nil {
 		names = n.server.directory.Targets(n.info.InitiatorName, n.account)
@@ -113,7 +56,7 @@ func (n *session) sendTargets(which string) []pair {
 	}
 	var answers []pair
 	for _, name := range names {
-		if which == "All" || which == name || which == "" && n.admission != nil {
+		if which == "All" || strings.EqualFold(which, name) || which == "" && n.admission != nil {
 			answers = append(answers, pair{"TargetName", name}, pair{"TargetAddress", address})
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
@@ -38,6 +40,10 @@ func (m *memory) WriteAt(p []byte, off int64) (int, error) {
 func (m *memory) Unmap(off, n int64) error { clear(m.b[off : off+n]); return nil }
 func (m *memory) Size() int64              { return int64(len(m.b)) }
 
+func (m *memory) Extent(off int64) (n int64, mapped bool, err error) {
+	return m.Size() - off, true, nil
+}
+
 func (m *memory) Sync() error {
 	if m.hold != nil {
 		close(m.held)
@@ -51,11 +57,14 @@ type directory struct {
 	admission *Admission
 	forbidden map[string]bool
 	user      *CHAP
+	more      []string   // targets that a discovery is told of too
 	next      *Admission // what a second question is answered
 	asked     int
 }
 
-func (d *directory) Targets(initiator, account string) []string { return []string{testTarget} }
+func (d *directory) Targets(initiator, account string) []string {
+	return append([]string{testTarget}, d.more...)
+}
 
 func (d *directory) Admit(initiator, target string) (*Admission, error) {
 	if target != testTarget {
@@ -81,7 +90,10 @@ func (d *directory) Secrets(user string) (*CHAP, bool) {
 type gate struct{ open, waiting chan struct{} }
 
 func (g *gate) Admit(ctx context.Context, n int) error {
-	g.waiting <- struct{}{}
+	select {
+	case g.waiting <- struct{}{}:
+	default:
+	}
 	select {
 	case <-g.open:
 		return nil
@@ -90,7 +102,7 @@ func (g *gate) Admit(ctx context.Context, n int) error {
 	}
 }
 
-// portal is a server on a loopback port with its disk and directory.
+// portal is a server, with its disk and directory, and its first address.
 type portal struct {
 	server    *Server
 	directory *directory
@@ -98,33 +110,55 @@ type portal struct {
 	address   string
 }
 
-func serve(t *testing.T, o Options) *portal {
-	t.Helper()
+func newPortal(o Options) *portal {
 	disk := &memory{b: make([]byte, 4<<20), held: make(chan struct{})}
 	d := &directory{forbidden: map[string]bool{}, admission: &Admission{
 		VolumeID: 320, AccountID: 7, AccountName: "tenant",
 		LUN: scsi.NewLUN(disk, scsi.Identity{Vendor: "SolidFir", Product: "SSD SAN", Revision: "0001", BlockSize: 512}),
 	}}
+	return &portal{server: NewServer(d, o), directory: d, disk: disk}
+}
+
+// serve serves on a loopback port.
+func serve(t *testing.T, o Options) *portal {
+	t.Helper()
+	p := newPortal(o)
+	p.address = p.listen(t).String()
+	return p
+}
+
+// listen serves on one more loopback port.
+func (p *portal) listen(t *testing.T) net.Addr {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewServer(d, o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
+	go func() { done <- p.server.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return &portal{s, d, disk, l.Addr().String()}
+	return l.Addr()
+}
+
+// pipe connects without a network, for tests with a clock of their own. What
+// either side sends waits until the other reads it.
+func (p *portal) pipe(t *testing.T) *initiator {
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { ours.Close() })
+	go p.server.handle(t.Context(), theirs)
+	return newInitiator(t, ours)
 }
 
 // initiator speaks just enough iSCSI to drive the target.
 type initiator struct {
 	t      *testing.T
+	name   string
 	wire   *wire
 	cmdSN  uint32
 	tag    uint32
@@ -136,19 +170,26 @@ type initiator struct {
 func (p *portal) dial(t *testing.T) *initiator {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.address)
+	if err == nil {
+		err = conn.SetReadDeadline(time.Now().Add(5 * time.Second)) // for what hangs
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &initiator{t: t, wire: newWire(conn), cmdSN: 100, tag: 1, isid: 1}
+	return newInitiator(t, conn)
+}
+
+func newInitiator(t *testing.T, conn net.Conn) *initiator {
+	return &initiator{t: t, name: testInitiator, wire: newWire(conn, time.Minute), cmdSN: 100, tag: 1, isid: 1}
 }
 
 func (i *initiator) send(h *header, data []byte) {
 	i.t.Helper()
-	i.wire.mu.Lock()
-	err := i.wire.put(h, data)
-	i.wire.mu.Unlock()
-	if err := errors.Join(err, i.wire.flush()); err != nil {
+	i.wire.out.mu.Lock()
+	err := i.wire.out.put(h, data)
+	i.wire.out.mu.Unlock()
+	if err := errors.Join(err, i.wire.out.flush()); err != nil {
 		i.t.Fatal(err)
 	}
 }
@@ -206,21 +247,55 @@ func named(more ...pair) []pair {
 	return append([]pair{{"InitiatorName", testInitiator}, {"TargetName", testTarget}}, more...)
 }
 
+// discover goes to full feature phase of a discovery session.
+func (i *initiator) discover() *initiator {
+	i.t.Helper()
+	if r, _ := i.step(0x87, pair{"InitiatorName", i.name}, pair{"SessionType", "Discovery"}); i.status != 0 || r[1]&0x83 != 0x83 {
+		i.t.Fatalf("login status %#04x, flags %02x", i.status, r[1])
+	}
+	return i
+}
+
 // login goes to full feature phase in one request and takes the power-on unit
 // attention.
 func (i *initiator) login(more ...pair) *initiator {
 	i.t.Helper()
-	r, answers := i.step(0x87, named(more...)...)
+	r, answers := i.step(0x87, append([]pair{{"InitiatorName", i.name}, {"TargetName", testTarget}}, more...)...)
 	if i.status != 0 || r[1]&0x83 != 0x83 {
 		i.t.Fatalf("login status %#04x, flags %02x", i.status, r[1])
 	}
-	for _, p := range answers {
-		i.wire.headerDigest = i.wire.headerDigest || p == pair{"HeaderDigest", "CRC32C"}
-		i.wire.dataDigest = i.wire.dataDigest || p == pair{"DataDigest", "CRC32C"}
-	}
+	i.wire.setDigests(slices.Contains(answers, pair{"HeaderDigest", "CRC32C"}), slices.Contains(answers, pair{"DataDigest", "CRC32C"}))
 	i.command(0, 0, nil, 0x00)
 	i.receive(opSCSIResponse)
 	return i
+}
+
+// request sends an immediate PDU of that opcode.
+func (i *initiator) request(opcode, b1 byte, itt, ttt uint32, data []byte) {
+	i.t.Helper()
+	h := &header{0x40 | opcode, flagFinal | b1}
+	h.setITT(itt)
+	h.setTTT(ttt)
+	h.put32(24, i.cmdSN)
+	i.send(h, data)
+}
+
+// answered wants the response to a command, with that status.
+func (i *initiator) answered(tag uint32, status byte) []byte {
+	i.t.Helper()
+	r, data := i.receive(opSCSIResponse)
+	if r.itt() != tag || r[3] != status {
+		i.t.Fatalf("response to %#x with status %#02x, want %#x, %#02x", r.itt(), r[3], tag, status)
+	}
+	return data
+}
+
+// rejected wants a Reject.
+func (i *initiator) rejected(reason byte) {
+	i.t.Helper()
+	if r, _ := i.receive(opReject); r[2] != reason {
+		i.t.Fatalf("reject reason %#02x, want %#02x", r[2], reason)
+	}
 }
 
 // command sends a SCSI Command PDU; flags are R and W, the final bit is set.

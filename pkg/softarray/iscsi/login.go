@@ -23,6 +23,7 @@ const (
 
 // Login status: class and detail (RFC 7143 §11.13.5).
 const (
+	loginMoved              = 0x0101 // temporarily
 	loginInitiatorError     = 0x0200
 	loginAuthFailed         = 0x0201
 	loginForbidden          = 0x0202
@@ -34,6 +35,7 @@ const (
 	loginNoSession          = 0x020a
 	loginInvalidRequest     = 0x020b
 	loginTargetError        = 0x0300
+	loginResources          = 0x0302
 )
 
 // loginError ends a login with a status for the initiator.
@@ -71,15 +73,16 @@ type login struct {
 func (s *Server) login(ctx context.Context, conn net.Conn) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.LoginTimeout)
 	defer cancel()
-	if err := conn.SetDeadline(time.Now().Add(s.options.LoginTimeout)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(s.options.LoginTimeout)); err != nil {
 		return nil, err
 	}
-	l := &login{server: s, wire: newWire(conn), statSN: firstStatSN, params: defaults(), seen: map[string]bool{}}
+	l := &login{server: s, wire: newWire(conn, s.options.StallTimeout), statSN: firstStatSN, params: defaults(), seen: map[string]bool{}}
+	defer func() { l.auth.chap.end() }()
 	n, err := l.run(ctx)
 	if err != nil {
 		return nil, errors.Join(err, l.tell(err))
 	}
-	if err := conn.SetDeadline(time.Time{}); err != nil {
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
 		s.remove(n)
 		return nil, err
 	}
@@ -191,10 +194,10 @@ func (l *login) respond(h *header, answers []pair, transit bool) error {
 		r[1] |= flagFinal | h[1]&3
 		l.stage = h[1] & 3
 	}
-	return l.send(r, formatText(answers))
+	return l.send(&r, formatText(answers))
 }
 
-func (l *login) response(h *header) *header {
+func (l *login) response(h *header) header {
 	r := newHeader(opLoginResponse, h.itt())
 	copy(r[8:16], h[8:16]) // ISID, TSIH
 	return r
@@ -205,10 +208,12 @@ func (l *login) send(r *header, data []byte) error {
 	l.statSN++
 	r.put32(28, l.first.cmdSN())
 	r.put32(32, l.first.cmdSN()+uint32(l.server.options.QueueDepth)-1)
-	l.wire.mu.Lock()
-	err := l.wire.put(r, data)
-	l.wire.mu.Unlock()
-	return errors.Join(err, l.wire.flush())
+	l.wire.out.mu.Lock()
+	defer l.wire.out.mu.Unlock()
+	if err := l.wire.out.put(r, data); err != nil {
+		return err
+	}
+	return l.wire.out.send()
 }
 
 // tell answers a login that failed, if there is a status to tell.
@@ -220,5 +225,5 @@ func (l *login) tell(err error) error {
 	r := l.response(&l.first)
 	r[1] = 0
 	r.put16(36, failed.status)
-	return l.send(r, nil)
+	return l.send(&r, nil)
 }

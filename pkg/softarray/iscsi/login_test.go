@@ -1,9 +1,6 @@
 package iscsi
 
 import (
-	"encoding/hex"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -74,92 +71,6 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// chapLogin offers algorithms and proves secret; with a mutual challenge it
-// returns the target's proof.
-func chapLogin(i *initiator, algorithms, secret string, mutual func(ours string) []pair) []pair {
-	i.step(0x03, named(pair{"AuthMethod", "CHAP"})...)
-	_, offer := i.step(0x03, pair{"CHAP_A", algorithms})
-	number, _ := valueOf(offer, "CHAP_A")
-	id, _ := valueOf(offer, "CHAP_I")
-	text, _ := valueOf(offer, "CHAP_C")
-	algorithm, ok := chapAlgorithm(number)
-	if !ok {
-		return nil
-	}
-	n, _ := parseNumber(id)
-	challenge, _ := parseBinary(text, maxChallenge)
-	proof := (&chap{algorithm: algorithm}).respond(byte(n), secret, challenge)
-	pairs := []pair{{"CHAP_N", "tenant"}, {"CHAP_R", "0x" + hex.EncodeToString(proof)}}
-	_, answers := i.step(0x83, append(pairs, mutual(text)...)...)
-	return answers
-}
-
-func TestCHAP(t *testing.T) {
-	none := func(string) []pair { return nil }
-	ask := func(string) []pair { return []pair{{"CHAP_I", "9"}, {"CHAP_C", "0xa0b1c2d3"}} }
-	reflect := func(ours string) []pair { return []pair{{"CHAP_I", "9"}, {"CHAP_C", ours}} }
-	for _, tt := range []struct {
-		name, algorithms, secret string
-		mutual                   func(string) []pair
-		want                     uint16
-		algorithm, direction     string
-	}{
-		{"MD5", "5", "initiator123", none, 0, "MD5", "one-way"},
-		{"first of the list", "8,5", "initiator123", none, 0, "SHA3-256", "one-way"},
-		{"first that is known", "99,7,5", "initiator123", none, 0, "SHA-256", "one-way"},
-		{"mutual", "6", "initiator123", ask, 0, "SHA1", "two-way"},
-		{"wrong secret", "5", "initiator124", none, loginAuthFailed, "", ""},
-		{"target's secret", "5", "target123456", none, loginAuthFailed, "", ""},
-		{"no algorithm", "99", "initiator123", none, loginAuthFailed, "", ""},
-		{"reflection", "5", "initiator123", reflect, loginAuthFailed, "", ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			p := serve(t, Options{})
-			p.directory.admission.CHAP = &CHAP{User: "tenant", Initiator: "initiator123", Target: "target123456"}
-			p.directory.admission.Required = true
-			i := p.dial(t)
-			answers := chapLogin(i, tt.algorithms, tt.secret, tt.mutual)
-			if i.status != tt.want {
-				t.Fatalf("status %#04x, want %#04x", i.status, tt.want)
-			}
-			if tt.want != 0 {
-				return
-			}
-			s := p.server.Sessions()[0]
-			if s.AuthMethod != "CHAP" || s.CHAPAlgorithm != tt.algorithm || s.CHAPUser != "tenant" || s.CHAPDirection != tt.direction {
-				t.Errorf("session %+v", s)
-			}
-			if tt.direction == "two-way" {
-				algorithm, _ := chapAlgorithm(tt.algorithms)
-				want := (&chap{algorithm: algorithm}).respond(9, "target123456", []byte{0xa0, 0xb1, 0xc2, 0xd3})
-				if got, _ := valueOf(answers, "CHAP_R"); got != "0x"+hex.EncodeToString(want) {
-					t.Errorf("proof of the target %q", got)
-				}
-			}
-		})
-	}
-}
-
-func TestDiscoveryListsTargetsAndTheirPortal(t *testing.T) {
-	p := serve(t, Options{})
-	i := p.dial(t)
-	i.step(0x87, pair{"InitiatorName", testInitiator}, pair{"SessionType", "Discovery"})
-	h := &header{opTextRequest, flagFinal}
-	h.setITT(5)
-	h.setTTT(noTag)
-	h.put32(24, i.cmdSN)
-	i.send(h, formatText([]pair{{"SendTargets", "All"}}))
-	_, data := i.receive(opTextResponse)
-	pairs, _ := parseText(data)
-	want := []pair{{"TargetName", testTarget}, {"TargetAddress", p.address + ",1"}}
-	if !slices.Equal(pairs, want) {
-		t.Errorf("%v, want %v", pairs, want)
-	}
-	if len(p.server.Sessions()) != 0 {
-		t.Error("a discovery session is listed")
-	}
-}
-
 func TestReinstatementEndsTheOldSession(t *testing.T) {
 	p := serve(t, Options{})
 	old := p.dial(t).login()
@@ -186,30 +97,4 @@ func TestAccessThatChangesDuringTheLogin(t *testing.T) {
 	if list := p.server.Sessions(); len(list) > 0 {
 		t.Errorf("sessions %+v", list)
 	}
-}
-
-func FuzzParseText(f *testing.F) {
-	f.Add([]byte("InitiatorName=iqn.x\x00SendTargets=All\x00"))
-	f.Add([]byte("A=\x00\x00B"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		pairs, err := parseText(data)
-		if err != nil {
-			return
-		}
-		again, err := parseText(formatText(pairs))
-		if err != nil || !slices.Equal(pairs, again) {
-			t.Errorf("%q: %v, then %v, %v", data, pairs, again, err)
-		}
-	})
-}
-
-func FuzzParseBinary(f *testing.F) {
-	f.Add("0x0a1b")
-	f.Add("0bAAAA")
-	f.Fuzz(func(t *testing.T, s string) {
-		b, err := parseBinary(s, 64)
-		if err == nil && (len(b) > 64 || !strings.HasPrefix(strings.ToLower(s), "0")) {
-			t.Errorf("%q gave %d bytes", s, len(b))
-		}
-	})
 }

@@ -25,36 +25,58 @@ func (n *session) onTaskRequest(h *header) error {
 	if err := n.wire.skipData(h.dataLen()); err != nil {
 		return err
 	}
-	take, err := n.inOrder(h, false)
+	if n.tooManyImmediate() {
+		return n.reject(h, rejectTooMany)
+	}
+	take, err := n.inOrder(h)
 	if err != nil || !take {
 		return err
 	}
-	function := h[1] & 0x7f
-	code, running := n.manage(function, h)
-	itt := h.itt()
-	done := func() error {
-		if code == tmfComplete && (function == tmfLUNReset || function == tmfWarmReset || function == tmfColdReset) {
-			n.admission.LUN.Reset()
-		}
-		r := newHeader(opTaskResponse, itt)
-		r[2] = code
-		return n.numbered(r, nil)
+	f := function{code: h[1] & 0x7f, itt: h.itt()}
+	response, running := n.manage(f.code, h)
+	if len(running) == 0 && f.code != tmfColdReset {
+		return n.conclude(f, response)
 	}
-	if len(running) == 0 && function != tmfColdReset {
-		return done()
-	}
+	n.countFunction(1)
 	n.wg.Go(func() {
+		defer n.countFunction(-1)
 		for _, ended := range running {
 			<-ended
 		}
-		if done() == nil {
+		if n.conclude(f, response) == nil {
 			n.flush()
 		}
-		if function == tmfColdReset {
+		if f.code == tmfColdReset {
 			n.dropTarget()
 		}
 	})
 	return nil
+}
+
+// function is a task management function under way.
+type function struct {
+	code byte
+	itt  uint32
+}
+
+func (f function) resets() bool {
+	return f.code == tmfLUNReset || f.code == tmfWarmReset || f.code == tmfColdReset
+}
+
+// conclude answers a function whose tasks have ended.
+func (n *session) conclude(f function, response byte) error {
+	if response == tmfComplete && f.resets() {
+		n.admission.LUN.Reset()
+	}
+	r := newHeader(opTaskResponse, f.itt)
+	r[2] = response
+	return n.numbered(&r, nil)
+}
+
+func (n *session) countFunction(change int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.immediate += change
 }
 
 // manage aborts what a function names.
@@ -71,7 +93,7 @@ func (n *session) manage(function byte, h *header) (code byte, running []<-chan 
 			found = found || match
 			return match
 		})
-		if !found {
+		if !found && !n.plug(h.u32(32), h.cmdSN()) {
 			return tmfNoTask, nil
 		}
 	case tmfAbortTaskSet, tmfClearTaskSet: // one task set for each nexus
@@ -96,5 +118,16 @@ func (n *session) sameTarget() []*session {
 func (n *session) dropTarget() {
 	for _, other := range n.sameTarget() {
 		other.drop()
+	}
+}
+
+// AbortTasks ends all commands without an answer, as PREEMPT AND ABORT of
+// another initiator does (SPC-4 §5.12.11.5). It waits for those alone that may
+// be touching the medium, as two of them must not wait for each other.
+func (n *session) AbortTasks() {
+	touching := func(t *task) bool { return t.state >= running && t.cmd.Media > 0 }
+	n.abort(func(t *task) bool { return !touching(t) })
+	for _, ended := range n.abort(touching) {
+		<-ended
 	}
 }

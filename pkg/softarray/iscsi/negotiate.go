@@ -33,7 +33,7 @@ func (l *login) identify(pairs []pair) error {
 	if tsih := binary.BigEndian.Uint16(l.first[14:]); tsih != 0 {
 		return l.existing(tsih)
 	}
-	l.auth = auth{discovery: l.discovery, directory: l.server.directory}
+	l.auth = auth{discovery: l.discovery, directory: l.server.directory, guard: l.server.guard, host: hostOf(l.wire.conn.RemoteAddr())}
 	if l.discovery {
 		return nil
 	}
@@ -42,7 +42,10 @@ func (l *login) identify(pairs []pair) error {
 		return refuse(loginMissingParameter, "no TargetName")
 	}
 	l.target = strings.ToLower(target)
-	return l.admit()
+	if err := l.admit(); err != nil {
+		return err
+	}
+	return l.redirect()
 }
 
 // existing refuses a login to a session that there is, which would be its
@@ -125,12 +128,12 @@ func (l *login) finish(ctx context.Context, h *header, answers []pair) (*session
 	r := l.response(h)
 	r[1] = flagFinal | h[1]&0x0f
 	r.put16(14, n.info.TSIH)
-	if err := l.send(r, formatText(answers)); err != nil {
+	if err := l.send(&r, formatText(answers)); err != nil {
 		l.server.remove(n)
 		return nil, err
 	}
 	n.statSN = l.statSN
-	l.wire.headerDigest, l.wire.dataDigest = l.params.headerDigest, l.params.dataDigest
+	l.wire.setDigests(l.params.headerDigest, l.params.dataDigest)
 	return n, nil
 }
 
@@ -146,7 +149,7 @@ func (l *login) session() *session {
 	}
 	l.auth.describe(&info)
 	n := newSession(l.server, l.wire, l.params, info, l.first.cmdSN())
-	n.account, n.admission = info.CHAPUser, l.admission
+	n.account, n.admission, n.cid = info.CHAPUser, l.admission, binary.BigEndian.Uint16(l.first[20:])
 	if l.admission != nil {
 		n.info.VolumeID, n.info.AccountID, n.info.AccountName = l.admission.VolumeID, l.admission.AccountID, l.admission.AccountName
 	}
@@ -156,17 +159,21 @@ func (l *login) session() *session {
 // isid is the initiator session id: 6 bytes at offset 8.
 func (l *login) isid() uint64 { return l.first.lun() >> 16 }
 
-// enlist puts a normal session on the list and waits for the end of the one
-// that it reinstates.
+// enlist puts a session on the list and waits for the end of the one that it
+// reinstates.
 func (l *login) enlist(ctx context.Context, n *session) error {
+	old, err := l.server.add(n)
+	if err != nil {
+		return err
+	}
 	if l.discovery {
-		n.info.TSIH = 1 // any but 0; discovery sessions are not looked up
 		return nil
 	}
-	if old := l.server.add(n); old != nil {
+	if old != nil {
 		old.drop()
 		select {
 		case <-old.ended:
+		case <-n.ctx.Done(): // dropped itself
 		case <-ctx.Done():
 			return refuse(loginTargetError, "session %d to reinstate does not end: %w", old.info.ID, ctx.Err())
 		}

@@ -10,7 +10,6 @@ const pingTag = 0
 
 // onNopOut answers a ping, or takes the answer to ours (RFC 7143 §11.18).
 func (n *session) onNopOut(h *header) error {
-	limit := min(recvSegment, n.params.sendSegment)
 	data := make([]byte, h.dataLen())
 	if err := n.wire.readData(data); err != nil {
 		if errors.Is(err, errDataDigest) {
@@ -24,18 +23,20 @@ func (n *session) onNopOut(h *header) error {
 		}
 		return nil
 	}
-	take, err := n.inOrder(h, false)
+	take, err := n.inOrder(h)
 	if err != nil || !take {
 		return err
 	}
 	r := newHeader(opNopIn, h.itt())
 	r.setLUN(h.lun())
 	r.setTTT(noTag)
-	return n.numbered(r, data[:min(len(data), limit)])
+	n.wire.out.mu.Lock()
+	defer n.wire.out.mu.Unlock()
+	return n.putNumbered(&r, data[:min(len(data), n.sendSegment)])
 }
 
 // keepAlive pings a silent initiator and closes the connection of one that is
-// silent for longer.
+// silent for longer, or owes data for as long.
 func (n *session) keepAlive() {
 	interval, timeout := n.server.options.NopInterval, n.server.options.NopTimeout
 	ticker := time.NewTicker(max(min(interval, timeout)/2, time.Millisecond))
@@ -47,33 +48,33 @@ func (n *session) keepAlive() {
 			return
 		case <-ticker.C:
 		}
-		active := n.lastActive()
+		active := time.Unix(0, n.lastPDU.Load())
 		idle := time.Since(active)
-		if idle >= interval+timeout {
+		if idle >= interval+timeout || n.owesData(interval+timeout) {
 			n.wire.conn.Close()
 			return
 		}
-		if idle >= interval && !pinged.After(active) && n.ping(timeout) {
+		if idle >= interval && !pinged.After(active) && n.ping() {
 			pinged = time.Now()
 		}
 	}
 }
 
-// ping sends a NOP-In that wants an answer. While another write is stuck it
+// owesData says that a write waits and no write has got any data for that long.
+func (n *session) owesData(patience time.Duration) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.gathering > 0 && time.Since(time.Unix(0, n.lastData.Load())) >= patience
+}
+
+// ping sends a NOP-In that wants an answer. While another send is stuck it
 // does not wait behind it.
-func (n *session) ping(timeout time.Duration) bool {
-	if !n.wire.mu.TryLock() {
+func (n *session) ping() bool {
+	if !n.wire.out.mu.TryLock() {
 		return false
 	}
-	defer n.wire.mu.Unlock()
-	if n.wire.conn.SetWriteDeadline(time.Now().Add(timeout)) != nil {
-		return false
-	}
+	defer n.wire.out.mu.Unlock()
 	h := newHeader(opNopIn, noTag)
 	h.setTTT(pingTag)
-	h.put32(24, n.statSN) // the next one, not taken
-	if n.putWindow(h, nil) != nil || n.wire.out.Flush() != nil {
-		return false
-	}
-	return n.wire.conn.SetWriteDeadline(time.Time{}) == nil
+	return n.putNext(&h) == nil && n.wire.out.send() == nil
 }

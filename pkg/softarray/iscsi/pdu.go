@@ -34,6 +34,7 @@ const (
 	opDataIn        = 0x25
 	opLogoutReply   = 0x26
 	opR2T           = 0x31
+	opAsync         = 0x32
 	opReject        = 0x3f
 )
 
@@ -44,7 +45,9 @@ const (
 	rejectProtocol     = 0x04
 	rejectUnsupported  = 0x05
 	rejectTooMany      = 0x06
+	rejectInProgress   = 0x07
 	rejectInvalidField = 0x09
+	rejectResources    = 0x0a
 )
 
 const (
@@ -80,8 +83,8 @@ func (h *header) setDataLen(n int)       { h[5], h[6], h[7] = byte(n>>16), byte(
 
 // newHeader starts a target PDU; its final bit is set, as it is reserved as 1
 // in every target PDU but Login, Text and Data-In.
-func newHeader(opcode byte, itt uint32) *header {
-	h := &header{opcode, flagFinal}
+func newHeader(opcode byte, itt uint32) header {
+	h := header{opcode, flagFinal}
 	h.setITT(itt)
 	return h
 }

@@ -14,30 +14,38 @@ const (
 )
 
 // respond sends data and status of a task. Good status travels with the last
-// Data-In.
-func (n *session) respond(t *task, reply scsi.Reply) error {
+// Data-In. in, which may have the data, is released when it has been sent.
+func (n *session) respond(t *task, reply scsi.Reply, in *buffer) error {
 	flags, residual := t.residual(reply)
 	data := reply.Data
 	if !t.reads {
 		data = nil
 	}
 	data = data[:min(len(data), t.expected)]
-	n.wire.mu.Lock()
-	defer n.wire.mu.Unlock()
+	n.wire.out.mu.Lock()
+	defer n.wire.out.mu.Unlock()
+	if in != nil {
+		defer n.wire.out.hold(in)
+	}
+	count := t.r2tSN
 	if len(data) > 0 {
-		return n.sendData(t, data, flags, residual)
+		collapsed := reply.Status == scsi.StatusGood
+		sent, err := n.sendData(t, data, collapsed, flags, residual)
+		if err != nil || collapsed {
+			return err
+		}
+		count += sent
 	}
 	h := newHeader(opSCSIResponse, t.itt)
 	h[1] |= flags
 	h[3] = byte(reply.Status)
-	h.put32(36, t.r2tSN)
+	h.put32(36, count)
 	h.put32(44, residual)
-	var segment []byte
-	if len(reply.Sense) > 0 {
-		segment = binary.BigEndian.AppendUint16(nil, uint16(len(reply.Sense)))
-		segment = append(segment, reply.Sense...)
+	if len(reply.Sense) == 0 {
+		return n.putNumbered(&h, nil)
 	}
-	return n.putNumbered(h, segment)
+	segment := binary.BigEndian.AppendUint16(nil, uint16(len(reply.Sense)))
+	return n.putNumbered(&h, append(segment, reply.Sense...))
 }
 
 // residual compares what the command moves with what the initiator expects
@@ -64,30 +72,30 @@ func (t *task) residual(reply scsi.Reply) (flags byte, count uint32) {
 }
 
 // sendData sends Data-In PDUs, in sequences of at most MaxBurstLength, the last
-// one with status (RFC 7143 §11.7). The caller holds wire.mu.
-func (n *session) sendData(t *task, data []byte, flags byte, residual uint32) error {
-	var dataSN uint32
-	for at, burst := 0, 0; at < len(data); dataSN++ {
-		size := min(len(data)-at, n.params.sendSegment, n.params.maxBurst-burst)
+// one with good status if that is collapsed into it (RFC 7143 §11.7). It returns
+// how many there were. The caller holds the outbox.
+func (n *session) sendData(t *task, data []byte, collapsed bool, flags byte, residual uint32) (count uint32, err error) {
+	for at, burst := 0, 0; at < len(data); count++ {
+		size := min(len(data)-at, n.sendSegment, n.params.maxBurst-burst)
 		h := header{opDataIn}
 		h.setITT(t.itt)
 		h.setTTT(noTag)
-		h.put32(36, dataSN)
+		h.put32(36, count)
 		h.put32(40, uint32(at))
 		segment := data[at : at+size]
 		at, burst = at+size, burst+size
-		if at == len(data) {
+		if at == len(data) && collapsed {
 			h[1] = flagFinal | flagStatus | flags
 			h.put32(44, residual)
-			return n.putNumbered(&h, segment)
+			return count + 1, n.putNumbered(&h, segment)
 		}
-		if burst == n.params.maxBurst {
+		if burst == n.params.maxBurst || at == len(data) {
 			h[1] = flagFinal
 			burst = 0
 		}
 		if err := n.putWindow(&h, segment); err != nil {
-			return err
+			return count, err
 		}
 	}
-	return nil
+	return count, nil
 }

@@ -118,17 +118,6 @@ func TestWrongDataEndsTheCommand(t *testing.T) {
 	}
 }
 
-func TestCommandOutsideTheWindowIsIgnored(t *testing.T) {
-	i := serve(t, Options{QueueDepth: 4}).dial(t).login()
-	i.cmdSN += 100
-	i.command(0, 0, nil, 0x00)
-	i.cmdSN -= 101
-	tag := i.command(0, 0, nil, 0x00)
-	if r, _ := i.receive(opSCSIResponse); r.itt() != tag {
-		t.Errorf("answer to %#x, want %#x", r.itt(), tag)
-	}
-}
-
 // While a command waits for the ceiling, others and task management go on; an
 // aborted one is not answered and not carried out.
 func TestThrottledCommandIsAborted(t *testing.T) {

@@ -2,7 +2,7 @@ package iscsi
 
 import (
 	"context"
-	"slices"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
@@ -22,6 +22,7 @@ type task struct {
 	writes    bool // W bit
 	attribute byte
 	expected  int // expected data transfer length, bytes
+	arrived   time.Time
 	arrival   uint64
 	cmd       scsi.Command
 
@@ -34,6 +35,7 @@ type task struct {
 	asked       int // end of what R2Ts asked for
 	r2tSN       uint32
 	r2ts        []transfer
+	spoiled     bool // some of the data had a wrong digest
 
 	// Guarded by the session's mu.
 	state    state
@@ -62,23 +64,65 @@ const (
 	over                   // off the list
 )
 
-// add lists a task. Its tag must be free, but for one whose response is out.
-func (n *session) add(t *task) bool {
+// newTask takes a task from the pool.
+func (s *Server) newTask() *task {
+	if t, ok := s.tasks.Get().(*task); ok {
+		return t
+	}
+	return new(task)
+}
+
+// recycle gives a task that nobody refers to any more, and its data, back.
+func (s *Server) recycle(t *task) {
+	t.out.release()
+	*t = task{r2ts: t.r2ts[:0]}
+	s.tasks.Put(t)
+}
+
+// taken says that a tag belongs to a task whose response is not out yet.
+func (n *session) taken(itt uint32) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if other := n.tasks[t.itt]; other != nil && other.state != answering {
-		return false
-	}
+	t := n.tasks[itt]
+	return t != nil && t.state != answering
+}
+
+// add lists a task and takes its place in the window.
+func (n *session) add(t *task) {
+	n.lastData.Store(n.lastPDU.Load())
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.arrivals++
 	t.arrival = n.arrivals
 	n.tasks[t.itt] = t
+	n.gathering++
 	if t.attribute == attrOrdered {
 		n.ordered++
 	}
 	if t.immediate {
 		n.immediate++
+		return
 	}
-	return true
+	n.expCmdSN++
+	n.inFlight++
+}
+
+// withdraw ends a task as if its command had not been received.
+func (n *session) withdraw(t *task) {
+	n.mu.Lock()
+	if t.state != over && !t.immediate {
+		n.expCmdSN--
+	}
+	n.mu.Unlock()
+	n.end(t)
+}
+
+// enter moves a task to another state. The caller holds n.mu.
+func (n *session) enter(t *task, s state) {
+	if t.state == gathering {
+		n.gathering--
+	}
+	t.state = s
 }
 
 // ready starts a task that has its data, unless an ORDERED task is in the way.
@@ -88,12 +132,15 @@ func (n *session) ready(t *task) {
 		n.mu.Unlock()
 		return
 	}
+	if t.out != nil {
+		t.cmd.Received(t.out.b[:t.need])
+	}
 	if n.mustWait(t) {
-		t.state = held
+		n.enter(t, held)
 		n.mu.Unlock()
 		return
 	}
-	t.state = running
+	n.enter(t, running)
 	n.mu.Unlock()
 	n.launch(t)
 }
@@ -124,81 +171,6 @@ func (n *session) launch(t *task) {
 	}
 }
 
-// admitted says whether an I/O of size bytes may pass the throttle at once. It
-// may not pass one that waits.
-func (n *session) admitted(size int) bool {
-	if n.try == nil {
-		return false
-	}
-	n.mu.Lock()
-	waiting := n.draining
-	n.mu.Unlock()
-	return !waiting && n.try(size)
-}
-
-// enqueue lets a task wait for the throttle, in the order of arrival.
-func (n *session) enqueue(t *task) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if t.state == over {
-		return
-	}
-	t.state = queued
-	n.queue = append(n.queue, t)
-	if !n.draining {
-		n.draining = true
-		n.wg.Go(n.drain)
-	}
-}
-
-// drain admits and runs the tasks that wait, until there are none.
-func (n *session) drain() {
-	for {
-		n.mu.Lock()
-		if len(n.queue) == 0 {
-			n.queue, n.draining = nil, false
-			n.mu.Unlock()
-			n.flush()
-			return
-		}
-		t := n.queue[0]
-		n.queue[0] = nil
-		n.queue = n.queue[1:]
-		ctx, cancel := context.WithCancel(n.ctx)
-		t.state, t.cancel = running, cancel
-		n.mu.Unlock()
-		n.admitAndRun(ctx, t)
-		cancel()
-	}
-}
-
-func (n *session) admitAndRun(ctx context.Context, t *task) {
-	if t.cmd.Media > 0 && n.admission.Throttle != nil && (n.try == nil || !n.try(t.cmd.Media)) {
-		n.flush()
-		if err := n.admission.Throttle.Admit(ctx, t.cmd.Media); err != nil {
-			n.end(t)
-			return
-		}
-	}
-	if t.cmd.Waits {
-		n.wg.Go(func() { n.runAndFlush(t) })
-		return
-	}
-	n.carryOut(t)
-}
-
-func (n *session) runAndFlush(t *task) {
-	n.carryOut(t)
-	n.flush()
-}
-
-// flush sends what is pending. An error shows at the reader too.
-func (n *session) flush() {
-	if err := n.wire.flush(); err != nil {
-		n.wire.conn.Close()
-	}
-}
-
 // carryOut carries one task out and answers it, unless it has been aborted.
 func (n *session) carryOut(t *task) {
 	n.mu.Lock()
@@ -209,35 +181,44 @@ func (n *session) carryOut(t *task) {
 		return
 	}
 	var in *buffer
-	var data []byte
+	var data, out []byte
 	if t.cmd.DataIn > 0 {
-		in = n.server.buffers.get(t.cmd.DataIn)
+		if in = n.server.buffers.get(t.cmd.DataIn); in == nil {
+			n.finish(t, scsi.Reply{Status: scsi.StatusTaskSetFull}, nil)
+			return
+		}
 		data = in.b
 	}
-	var out []byte
 	if t.out != nil {
 		out = t.out.b[:t.need]
 	}
-	n.finish(t, t.cmd.Run(data, out))
-	n.server.buffers.put(in)
-	n.server.buffers.put(t.out)
+	n.finish(t, t.cmd.Run(data, out), in)
 }
 
-// finish answers a task and takes it off the list.
-func (n *session) finish(t *task, reply scsi.Reply) {
+// finish answers a task and takes it off the list. in has the reply's data.
+func (n *session) finish(t *task, reply scsi.Reply, in *buffer) {
 	n.mu.Lock()
 	if t.aborted {
 		n.mu.Unlock()
+		in.release()
 		n.end(t)
 		return
 	}
-	t.state = answering
+	n.enter(t, answering)
 	n.release(t)
 	n.mu.Unlock()
-	if err := n.respond(t, reply); err != nil {
+	n.count(t, reply.Status)
+	if err := n.respond(t, reply, in); err != nil {
 		n.wire.conn.Close()
 	}
 	n.end(t)
+}
+
+// count tells the meter of a task that ended well.
+func (n *session) count(t *task, status scsi.Status) {
+	if t.cmd.Media > 0 && status == scsi.StatusGood && n.admission.Meter != nil {
+		n.admission.Meter.Served(t.writes, t.cmd.Media, t.arrived, time.Now())
+	}
 }
 
 // release gives a task's place in the window back. The caller holds n.mu.
@@ -252,78 +233,18 @@ func (n *session) release(t *task) {
 }
 
 // end takes a task off the list, tells who waits for it, and starts tasks that
-// it held back.
+// it held back. One that was aborted while its data came in is over already,
+// and not reused: the reader may still be at it.
 func (n *session) end(t *task) {
 	n.mu.Lock()
+	if t.state == over {
+		n.mu.Unlock()
+		return
+	}
 	freed := n.unlist(t)
 	n.mu.Unlock()
-	for _, t := range freed {
-		n.enqueue(t)
+	for _, other := range freed {
+		n.enqueue(other)
 	}
-}
-
-// unlist does the work of end, once. The caller holds n.mu.
-func (n *session) unlist(t *task) (freed []*task) {
-	if t.state == over {
-		return nil
-	}
-	if t.state != answering {
-		n.release(t)
-	}
-	t.state = over
-	if n.tasks[t.itt] == t {
-		delete(n.tasks, t.itt)
-	}
-	if t.ended != nil {
-		close(t.ended)
-	}
-	if n.ordered == 0 {
-		return nil
-	}
-	if t.attribute == attrOrdered {
-		n.ordered--
-	}
-	for _, other := range n.tasks {
-		if other.state == held && !other.aborted && !n.mustWait(other) {
-			other.state = running
-			freed = append(freed, other)
-		}
-	}
-	slices.SortFunc(freed, func(a, b *task) int { return int(a.arrival) - int(b.arrival) })
-	return freed
-}
-
-// abort ends matching tasks without a response: those that wait at once, those
-// that run as soon as the disk is done. It returns what to wait for.
-func (n *session) abort(match func(*task) bool) (busy []<-chan struct{}) {
-	n.mu.Lock()
-	var freed []*task
-	for _, t := range n.tasks {
-		if !match(t) {
-			continue
-		}
-		if t.state != answering {
-			t.aborted = true
-		}
-		if i := slices.Index(n.queue, t); t.state == queued && i >= 0 {
-			n.queue = slices.Delete(n.queue, i, i+1)
-		}
-		if t.state < running {
-			freed = append(freed, n.unlist(t)...)
-			continue
-		}
-		if t.cancel != nil {
-			t.cancel()
-		}
-		if t.ended == nil {
-			t.ended = make(chan struct{})
-		}
-		busy = append(busy, t.ended)
-	}
-	freed = slices.DeleteFunc(freed, func(t *task) bool { return t.aborted })
-	n.mu.Unlock()
-	for _, t := range freed {
-		n.enqueue(t)
-	}
-	return busy
+	n.server.recycle(t)
 }

@@ -71,6 +71,19 @@ func formatText(pairs []pair) []byte {
 	return b.Bytes()
 }
 
+// repeated finds a key that is there twice, which none may be in one
+// negotiation (RFC 7143 §6.3).
+func repeated(pairs []pair) (key string, twice bool) {
+	seen := make(map[string]bool, len(pairs))
+	for _, p := range pairs {
+		if seen[p.key] {
+			return p.key, true
+		}
+		seen[p.key] = true
+	}
+	return "", false
+}
+
 // valueOf finds a key.
 func valueOf(pairs []pair, key string) (string, bool) {
 	for _, p := range pairs {

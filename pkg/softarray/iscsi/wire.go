@@ -8,7 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net"
-	"sync"
+	"time"
 )
 
 var (
@@ -17,29 +17,29 @@ var (
 	errTooLong      = errors.New("data segment is longer than the limit")
 )
 
+// castagnoli is CRC32C, for which crc32 uses the processor's instruction.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // wire reads and writes PDUs on one connection. One goroutine reads, any may
 // write. Answers are gathered while there is input at hand and go out before
 // the reader blocks.
 type wire struct {
 	conn         net.Conn
 	in           *bufio.Reader
-	crc          *crc32.Table
 	headerDigest bool
 	dataDigest   bool
 	scratch      [4]byte
-
-	mu    sync.Mutex // guards what follows
-	out   *bufio.Writer
-	dirty bool
+	out          outbox
 }
 
-// wireBuffer is the size of a connection's read and write buffers, in bytes.
-const wireBuffer = 32 << 10
+// readBuffer is the size of a connection's read buffer, in bytes.
+const readBuffer = 32 << 10
 
-func newWire(conn net.Conn) *wire {
-	w := &wire{conn: conn, crc: crc32.MakeTable(crc32.Castagnoli)}
-	w.out = bufio.NewWriterSize(conn, wireBuffer)
-	w.in = bufio.NewReaderSize(flushingReader{w}, wireBuffer)
+// newWire bounds each send by timeout.
+func newWire(conn net.Conn, timeout time.Duration) *wire {
+	w := &wire{conn: conn}
+	w.out.init(conn, timeout)
+	w.in = bufio.NewReaderSize(flushingReader{w}, readBuffer)
 	return w
 }
 
@@ -47,20 +47,18 @@ func newWire(conn net.Conn) *wire {
 type flushingReader struct{ w *wire }
 
 func (r flushingReader) Read(p []byte) (int, error) {
-	if err := r.w.flush(); err != nil {
+	if err := r.w.out.flush(); err != nil {
 		return 0, err
 	}
 	return r.w.conn.Read(p)
 }
 
-func (w *wire) flush() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.dirty {
-		return nil
-	}
-	w.dirty = false
-	return w.out.Flush()
+// setDigests takes the digests into use, in both directions.
+func (w *wire) setDigests(header, data bool) {
+	w.out.mu.Lock()
+	defer w.out.mu.Unlock()
+	w.headerDigest, w.dataDigest = header, data
+	w.out.headerDigest, w.out.dataDigest = header, data
 }
 
 // readHeader reads a basic header segment. Additional header segments are
@@ -71,15 +69,18 @@ func (w *wire) readHeader(h *header) error {
 	}
 	sum := uint32(0)
 	if w.headerDigest {
-		sum = crc32.Update(0, w.crc, h[:])
+		sum = crc32.Checksum(h[:], castagnoli)
 	}
 	if n := h.ahsLen(); n > 0 {
-		ahs := make([]byte, n)
-		if _, err := io.ReadFull(w.in, ahs); err != nil {
+		ahs, err := w.in.Peek(n) // at most 1020 bytes
+		if err != nil {
 			return err
 		}
 		if w.headerDigest {
-			sum = crc32.Update(sum, w.crc, ahs)
+			sum = crc32.Update(sum, castagnoli, ahs)
+		}
+		if _, err := w.in.Discard(n); err != nil {
+			return err
 		}
 	}
 	if !w.headerDigest {
@@ -107,7 +108,7 @@ func (w *wire) readData(p []byte) error {
 	if !w.dataDigest {
 		return nil
 	}
-	ok, err := w.digestIs(crc32.Update(crc32.Update(0, w.crc, p), w.crc, pad))
+	ok, err := w.digestIs(crc32.Update(crc32.Checksum(p, castagnoli), castagnoli, pad))
 	if err != nil {
 		return err
 	}
@@ -140,46 +141,10 @@ func (w *wire) readShort(h *header, limit int) ([]byte, error) {
 	return p, w.readData(p)
 }
 
-// digestIs reads a digest, which travels as CRC32C in little endian (RFC 7143
-// §13.1), and compares it.
+// digestIs reads a digest and compares it.
 func (w *wire) digestIs(sum uint32) (bool, error) {
 	if _, err := io.ReadFull(w.in, w.scratch[:]); err != nil {
 		return false, err
 	}
 	return binary.LittleEndian.Uint32(w.scratch[:]) == sum, nil
-}
-
-// put writes a PDU into the output buffer. The caller holds w.mu.
-func (w *wire) put(h *header, data []byte) error {
-	h.setDataLen(len(data))
-	w.dirty = true
-	if _, err := w.out.Write(h[:]); err != nil {
-		return err
-	}
-	if w.headerDigest {
-		if err := w.putDigest(crc32.Checksum(h[:], w.crc)); err != nil {
-			return err
-		}
-	}
-	if len(data) == 0 {
-		return nil
-	}
-	if _, err := w.out.Write(data); err != nil {
-		return err
-	}
-	pad := make([]byte, padding(len(data)), 4)
-	if _, err := w.out.Write(pad); err != nil {
-		return err
-	}
-	if !w.dataDigest {
-		return nil
-	}
-	return w.putDigest(crc32.Update(crc32.Checksum(data, w.crc), w.crc, pad))
-}
-
-func (w *wire) putDigest(sum uint32) error {
-	var b [crc32.Size]byte
-	binary.LittleEndian.PutUint32(b[:], sum)
-	_, err := w.out.Write(b[:])
-	return err
 }

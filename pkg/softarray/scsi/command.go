@@ -24,6 +24,8 @@ type Command struct {
 	lba     uint64
 	blocks  uint64
 	failure *Sense
+	barred  bool // by a reservation
+	copy    *copyList
 	noLUN   bool
 }
 
@@ -40,14 +42,18 @@ func good(data []byte) Reply { return Reply{Data: data} }
 // Fail is a reply with CHECK CONDITION and s.
 func Fail(s Sense) Reply { return Reply{Status: StatusCheckCondition, Sense: s.Fixed()} }
 
+func refuse(s Sense) *Reply { r := Fail(s); return &r }
+
+func conflict() *Reply { return &Reply{Status: StatusReservationConflict} }
+
 // Prepare reads a CDB for the LUN field lun (SAM-5 §4.6, 8 bytes): finds the
-// operation, checks the CDB and reports a pending unit attention. Commands that
-// are wrong take no data and fail in Run. Prepare is called in the order in
-// which commands are delivered.
+// operation, checks the CDB, reports a pending unit attention and holds the
+// command to reservations. Commands that are refused take no data and fail in
+// Run. Prepare is called in the order in which commands are delivered.
 func (n *Nexus) Prepare(c *Command, lun uint64, cdb [16]byte) {
 	*c = Command{nexus: n, cdb: cdb, noLUN: lun != 0}
 	c.failure = c.prepare()
-	if c.failure != nil {
+	if c.failure != nil || c.barred {
 		c.DataOut, c.DataIn, c.Media, c.Waits = 0, 0, 0, false
 	}
 }
@@ -59,7 +65,8 @@ func (c *Command) prepare() *Sense {
 	}
 	if !c.noLUN && (op == nil || !op.anyLUN) {
 		if ua, ok := c.nexus.takeAttention(); ok {
-			return &ua
+			failure := ua // on the heap in this case alone
+			return &failure
 		}
 	}
 	if err != nil {
@@ -69,8 +76,14 @@ func (c *Command) prepare() *Sense {
 	if at := op.strayBit(c.cdb); at >= 0 {
 		return invalidCDBField(at)
 	}
-	if op.writes && c.nexus.lun.readOnly.Load() {
-		return &senseWriteProtected
+	if c.nexus.barred.Load()&uint32(op.access) != 0 {
+		c.barred = true
+		return nil
+	}
+	if op.writes {
+		if err := c.nexus.lun.writeProtected(); err != nil {
+			return err
+		}
 	}
 	if op.prepare == nil {
 		return nil
@@ -78,11 +91,22 @@ func (c *Command) prepare() *Sense {
 	return op.prepare(c.nexus.lun, c)
 }
 
+// Received tells the command its data, between Prepare and Run, where what it
+// counts for (Media) depends on that.
+func (c *Command) Received(out []byte) {
+	if c.op != nil && c.op.receive != nil && c.failure == nil && !c.barred {
+		c.op.receive(c.nexus.lun, c, out)
+	}
+}
+
 // Run carries the command out. out is the data from the initiator, which may
 // be shorter than DataOut where it offered less; in has at least DataIn bytes.
 func (c *Command) Run(in, out []byte) Reply {
 	if c.failure != nil {
 		return Fail(*c.failure)
+	}
+	if c.barred {
+		return *conflict()
 	}
 	return c.op.run(c.nexus.lun, c, in, out)
 }

@@ -127,14 +127,17 @@ func TestUnmapChecksTheWholeListFirst(t *testing.T) {
 func TestReadOnlyRefusesWhatChangesTheMedium(t *testing.T) {
 	n, _ := ready(t, 512)
 	n.lun.SetReadOnly(true)
+	if s, _ := n.takeAttention(); s != senseModeChanged {
+		t.Errorf("unit attention %+v, want mode parameters changed", s)
+	}
 	for _, op := range n.lun.commands.rows {
 		cdb := make([]byte, len(op.usage))
-		cdb[0] = op.opcode
-		if op.action > 0 {
-			cdb[1] = byte(op.action)
+		cdb[0] = op.opcode()
+		if op.service {
+			cdb[1] = byte(op.action())
 		}
 		if got := code(send(n, 0, nil, cdb...)); (got == writeProtected) != op.writes {
-			t.Errorf("opcode %02x: sense %06x, writes %v", op.opcode, got, op.writes)
+			t.Errorf("opcode %02x: sense %06x, writes %v", op.opcode(), got, op.writes)
 		}
 	}
 	if r := send(n, 0, nil, 0x1a, 8, 0x3f, 0, 255); r.Data[2] != 0x90 {

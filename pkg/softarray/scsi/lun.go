@@ -36,12 +36,17 @@ type LUN struct {
 	commands *index
 	id       Identity
 	eui, naa []byte
-	readOnly atomic.Bool
-	// atomic keeps writes out while COMPARE AND WRITE has it exclusively.
-	atomic sync.RWMutex
+	readOnly atomic.Bool // by its owner
+	swp      atomic.Bool // by an initiator, in the control mode page
+	stripes  stripes
 
-	mu      sync.Mutex
-	nexuses map[*Nexus]struct{}
+	reserving sync.Mutex // changes of reservations, also while one is saved; taken before mu
+	keeper    Keeper
+
+	mu       sync.Mutex
+	nexuses  map[*Nexus]struct{}
+	registry registry
+	reserver *Nexus // who holds the LUN by RESERVE
 }
 
 // NewLUN makes a LUN that keeps its blocks on d. An EUI or NAA that is not hex
@@ -56,14 +61,46 @@ func NewLUN(d Disk, id Identity) *LUN {
 }
 
 // SetReadOnly makes every command that changes the medium end with DATA
-// PROTECT, WRITE PROTECTED, from the next command on.
-func (l *LUN) SetReadOnly(on bool) { l.readOnly.Store(on) }
+// PROTECT, WRITE PROTECTED, from the next command on. Initiators learn of a
+// change by a unit attention, as their mode pages tell it.
+func (l *LUN) SetReadOnly(on bool) {
+	if l.readOnly.Swap(on) != on {
+		l.tellAll(nil, senseModeChanged)
+	}
+}
 
-// Reset is the LUN's part of a logical unit reset (SAM-5 §6.3.3): every nexus
-// gets a unit attention. The transport has aborted the commands before.
-func (l *LUN) Reset() {
+// writeProtected is the sense data of a LUN that takes no writes, nil for one
+// that does.
+func (l *LUN) writeProtected() *Sense {
+	switch {
+	case l.readOnly.Load():
+		return &senseWriteProtected
+	case l.swp.Load():
+		return &senseSoftwareProtected
+	}
+	return nil
+}
+
+// tellAll queues a unit attention at all nexuses but one.
+func (l *LUN) tellAll(but *Nexus, s Sense) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for n := range l.nexuses {
+		if n != but {
+			n.attention(s)
+		}
+	}
+}
+
+// Reset is the LUN's part of a logical unit reset (SAM-5 §6.3.3): mode pages
+// take their defaults, RESERVE ends, persistent reservations stay, and every
+// nexus gets a unit attention. The transport has aborted the commands before.
+func (l *LUN) Reset() {
+	l.swp.Store(false)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reserver = nil
+	l.barAll()
 	for n := range l.nexuses {
 		n.attention(senseReset)
 	}
@@ -74,3 +111,6 @@ func (l *LUN) Reset() {
 func (l *LUN) blocks() uint64 { return uint64(l.disk.Size()) / uint64(l.id.BlockSize) }
 
 func (l *LUN) bytes(blocks uint64) int64 { return int64(blocks) * int64(l.id.BlockSize) }
+
+// blocksIn is the number of whole blocks in n bytes.
+func (l *LUN) blocksIn(n int64) uint64 { return uint64(n) / uint64(l.id.BlockSize) }

@@ -1,7 +1,6 @@
 package scsi
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -16,27 +15,66 @@ const (
 
 const allPages = 0x3f
 
+// modePage is one page as it is now, and the bits that MODE SELECT may change.
+type modePage struct{ current, changeable []byte }
+
+// modePages are all pages, by code.
+func (l *LUN) modePages() []modePage {
+	control := modePage{controlPage(), make([]byte, 12)}
+	control.changeable[4] = swpBit
+	if l.swp.Load() {
+		control.current[4] |= swpBit
+	}
+	return []modePage{
+		{recoveryPage(), make([]byte, 12)},
+		{cachingPage(), make([]byte, 20)},
+		control,
+		{exceptionsPage(), make([]byte, 12)},
+	}
+}
+
+func newPage(code byte, length int) []byte {
+	b := make([]byte, length)
+	b[0], b[1] = code, byte(length-2)
+	return b
+}
+
+// recoveryPage is read-write error recovery (SBC-3 §6.4.8): what the host's
+// disks recover is not known here, and nothing is reassigned.
+func recoveryPage() []byte { return newPage(0x01, 12) }
+
 // cachingPage (SBC-3 §6.4.5): write cache enabled. A write is acknowledged from
 // the page cache; SYNCHRONIZE CACHE and FUA make it durable.
 func cachingPage() []byte {
-	b := make([]byte, 20)
-	b[0], b[1] = 0x08, 18
+	b := newPage(0x08, 20)
 	b[2] = 0x04 // WCE
 	return b
 }
 
+// swpBit is SWP in byte 4 of the control page: the LUN takes no writes.
+const swpBit = 0x08
+
 // controlPage (SPC-4 §7.5.8): one task set for each nexus (TST), commands may
 // be reordered without restriction.
 func controlPage() []byte {
-	b := make([]byte, 12)
-	b[0], b[1] = 0x0a, 10
+	b := newPage(0x0a, 12)
 	b[2] = 0x20 // TST 001b
 	b[3] = 0x10 // queue algorithm modifier 1h
 	return b
 }
 
-// modePages returns the pages asked for. Nothing is changeable.
-func modePages(code, subpage, control byte) ([]byte, *Sense) {
+// exceptionsPage is informational exceptions control (SBC-3 §6.4.6): none are
+// reported (DEXCPT).
+func exceptionsPage() []byte {
+	b := newPage(0x1c, 12)
+	b[2] = 0x08
+	return b
+}
+
+// senseModePages returns the pages asked for. After a reset the defaults are in
+// force, so that a page's default is its current value without what MODE SELECT
+// may change.
+func (l *LUN) senseModePages(code, subpage, control byte) ([]byte, *Sense) {
 	if control == savedValues {
 		return nil, &senseSavingUnsup
 	}
@@ -44,14 +82,20 @@ func modePages(code, subpage, control byte) ([]byte, *Sense) {
 		return nil, invalidCDBField(3)
 	}
 	var out []byte
-	for _, page := range [][]byte{cachingPage(), controlPage()} {
-		if code != allPages && code != page[0] {
+	for _, p := range l.modePages() {
+		if code != allPages && code != p.current[0] {
 			continue
 		}
-		if control == changeableValues {
-			clear(page[2:])
+		for i, mask := range p.changeable {
+			switch {
+			case i < 2:
+			case control == changeableValues:
+				p.current[i] = mask
+			case control == defaultValues:
+				p.current[i] &^= mask
+			}
 		}
-		out = append(out, page...)
+		out = append(out, p.current...)
 	}
 	if out == nil {
 		return nil, invalidCDBField(2)
@@ -75,14 +119,14 @@ func (l *LUN) blockDescriptor(long bool) []byte {
 
 // deviceSpecific is the parameter of SBC-3 §6.4.1: WP and DPOFUA.
 func (l *LUN) deviceSpecific() byte {
-	if l.readOnly.Load() {
+	if l.writeProtected() != nil {
 		return 0x90
 	}
 	return 0x10
 }
 
 func modeSense6(l *LUN, c *Command, _, _ []byte) Reply {
-	pages, err := modePages(c.cdb[2]&0x3f, c.cdb[3], c.cdb[2]>>6)
+	pages, err := l.senseModePages(c.cdb[2]&0x3f, c.cdb[3], c.cdb[2]>>6)
 	if err != nil {
 		return Fail(*err)
 	}
@@ -97,7 +141,7 @@ func modeSense6(l *LUN, c *Command, _, _ []byte) Reply {
 }
 
 func modeSense10(l *LUN, c *Command, _, _ []byte) Reply {
-	pages, err := modePages(c.cdb[2]&0x3f, c.cdb[3], c.cdb[2]>>6)
+	pages, err := l.senseModePages(c.cdb[2]&0x3f, c.cdb[3], c.cdb[2]>>6)
 	if err != nil {
 		return Fail(*err)
 	}
@@ -115,86 +159,4 @@ func modeSense10(l *LUN, c *Command, _, _ []byte) Reply {
 	b = append(b, pages...)
 	binary.BigEndian.PutUint16(b, uint16(len(b)-2))
 	return good(upTo(b, c.be16(7)))
-}
-
-func prepareModeSelect6(_ *LUN, c *Command) *Sense  { return c.prepareModeSelect(int(c.cdb[4])) }
-func prepareModeSelect10(_ *LUN, c *Command) *Sense { return c.prepareModeSelect(c.be16(7)) }
-
-func (c *Command) prepareModeSelect(length int) *Sense {
-	if c.cdb[1]&0x01 != 0 {
-		return invalidCDBField(1) // SP: there are no saved pages
-	}
-	c.DataOut = length
-	return nil
-}
-
-// modeSelect accepts a list that says what is so already, as nothing is
-// changeable (SPC-4 §6.11).
-func modeSelect(l *LUN, c *Command, _, out []byte) Reply {
-	if c.DataOut == 0 {
-		return good(nil)
-	}
-	header := 4
-	if c.cdb[0] == 0x55 {
-		header = 8
-	}
-	if len(out) < header {
-		return Fail(senseListLength)
-	}
-	descriptor := int(out[3])
-	if header == 8 {
-		descriptor = int(binary.BigEndian.Uint16(out[6:]))
-	}
-	if len(out) < header+descriptor {
-		return Fail(senseListLength)
-	}
-	if at := l.foreignDescriptor(out[header : header+descriptor]); at {
-		return Fail(*invalidParameter(header))
-	}
-	return checkPages(out, header+descriptor)
-}
-
-// foreignDescriptor says whether a block descriptor would change the block
-// length, which lies in its last bytes in either form.
-func (l *LUN) foreignDescriptor(d []byte) bool {
-	if len(d) == 0 {
-		return false
-	}
-	if len(d) != 8 && len(d) != 16 {
-		return true
-	}
-	size := int(d[len(d)-3])<<16 | int(d[len(d)-2])<<8 | int(d[len(d)-1])
-	return size != l.id.BlockSize
-}
-
-func checkPages(out []byte, at int) Reply {
-	for at < len(out) {
-		if len(out)-at < 2 || len(out)-at < 2+int(out[at+1]) {
-			return Fail(senseListLength)
-		}
-		given := out[at : at+2+int(out[at+1])]
-		have, err := modePages(given[0]&0x3f, 0, currentValues)
-		if err != nil || given[0]&0x40 != 0 || given[0]&0x3f == allPages {
-			return Fail(*invalidParameter(at))
-		}
-		if len(given) != len(have) {
-			return Fail(*invalidParameter(at + 1))
-		}
-		if !bytes.Equal(given[2:], have[2:]) {
-			return Fail(*invalidParameter(at + 2 + firstDifference(given[2:], have[2:])))
-		}
-		at += len(given)
-	}
-	return good(nil)
-}
-
-// firstDifference is the first index at which a and b, of one length, differ;
-// their length where they do not.
-func firstDifference(a, b []byte) int {
-	for i := range a {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return len(a)
 }

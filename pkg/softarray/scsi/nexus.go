@@ -6,33 +6,47 @@ import (
 	"sync/atomic"
 )
 
-// Nexus is one initiator port's state at a LUN: its pending unit attentions
-// and the capacity it knows (SAM-5 §4.7, §5.14).
+// Tasks are the commands that a transport has under way for a nexus.
+type Tasks interface {
+	// AbortTasks ends them without an answer and returns when none of them can
+	// touch the medium any more.
+	AbortTasks()
+}
+
+// Nexus is one session's state at a LUN: its pending unit attentions, the
+// capacity it knows (SAM-5 §4.7, §5.14) and what reservations keep it from.
 type Nexus struct {
 	lun     *LUN
+	port    InitiatorPort
+	tasks   Tasks
 	size    atomic.Int64
 	pending atomic.Bool
+	barred  atomic.Uint32 // of type access
+	copied  atomic.Pointer[copied]
 
 	mu         sync.Mutex
 	attentions []Sense
 }
 
-// Attach makes a nexus with a power-on unit attention pending.
-func (l *LUN) Attach() *Nexus {
-	n := &Nexus{lun: l}
+// Attach makes a nexus of an initiator port with a power-on unit attention
+// pending. Registrations of the same port from before are in force.
+func (l *LUN) Attach(p InitiatorPort, t Tasks) *Nexus {
+	n := &Nexus{lun: l, port: p.canonical(), tasks: t}
 	n.size.Store(l.disk.Size())
 	n.attention(sensePowerOn)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nexuses[n] = struct{}{}
+	l.bar(n)
 	return n
 }
 
-// Detach ends the nexus.
+// Detach ends the nexus, and with it what it holds by RESERVE.
 func (n *Nexus) Detach() {
 	n.lun.mu.Lock()
 	defer n.lun.mu.Unlock()
 	delete(n.lun.nexuses, n)
+	n.lun.release(n)
 }
 
 // attention queues a unit attention. A reset clears what was pending, as
@@ -68,7 +82,7 @@ func (n *Nexus) takeAttention() (Sense, bool) {
 
 func (n *Nexus) noticeSize() {
 	now := n.lun.disk.Size()
-	if n.size.Swap(now) != now {
+	if n.size.Load() != now && n.size.Swap(now) != now {
 		n.attention(senseCapacityChanged)
 	}
 }

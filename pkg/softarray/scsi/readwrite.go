@@ -1,11 +1,6 @@
 package scsi
 
-import (
-	"errors"
-	"syscall"
-
-	"k8s.io/klog/v2"
-)
+import "io"
 
 const fua = 0x08
 
@@ -37,51 +32,73 @@ func prepareWrite(l *LUN, c *Command) *Sense {
 func read(l *LUN, c *Command, in, _ []byte) Reply {
 	if c.forceUnit() {
 		if err := l.disk.Sync(); err != nil {
-			return l.failed(c, err)
+			return l.failed(c, senseWriteError, err)
 		}
 	}
 	in = in[:c.DataIn]
-	if err := l.readFull(in, l.bytes(c.lba)); err != nil {
-		return l.failed(c, err)
+	if n, err := l.readFull(in, l.bytes(c.lba)); err != nil {
+		return l.readFailed(c, n, err)
 	}
 	return good(in)
 }
 
+// write writes the whole blocks of out; an initiator may offer less than the
+// CDB says.
 func write(l *LUN, c *Command, _, out []byte) Reply {
-	if err := l.put(c, out); err != nil {
-		return l.failed(c, err)
+	if r := l.put(c, l.whole(out)); r != nil {
+		return *r
 	}
-	if c.forceUnit() {
-		if err := l.disk.Sync(); err != nil {
-			return l.failed(c, err)
-		}
+	return l.forced(c)
+}
+
+// whole is out without a partial block at its end.
+func (l *LUN) whole(out []byte) []byte { return out[:len(out)-len(out)%l.id.BlockSize] }
+
+// put writes data at the command's LBA; nil where that went well.
+func (l *LUN) put(c *Command, data []byte) *Reply {
+	if len(data) == 0 {
+		return nil
+	}
+	off, size := l.bytes(c.lba), int64(len(data))
+	l.stripes.share(off, size)
+	n, err := l.disk.WriteAt(data, off)
+	l.stripes.unshare(off, size)
+	if err != nil {
+		r := l.writeFailed(c, int64(n), err)
+		return &r
+	}
+	return nil
+}
+
+// forced ends a command that wrote: with FUA when that is durable.
+func (l *LUN) forced(c *Command) Reply {
+	if !c.forceUnit() {
+		return good(nil)
+	}
+	return l.sync(c)
+}
+
+func (l *LUN) sync(c *Command) Reply {
+	if err := l.disk.Sync(); err != nil {
+		return l.failed(c, senseWriteError, err)
 	}
 	return good(nil)
 }
 
-// put writes the whole blocks of out at the command's LBA.
-func (l *LUN) put(c *Command, out []byte) error {
-	out = out[:len(out)-len(out)%l.id.BlockSize]
-	if len(out) == 0 {
-		return nil
-	}
-	l.atomic.RLock()
-	defer l.atomic.RUnlock()
-	_, err := l.disk.WriteAt(out, l.bytes(c.lba))
-	return err
-}
-
 // readFull reads all of p; an end-of-file that comes with the last byte is no
 // error (io.ReaderAt).
-func (l *LUN) readFull(p []byte, off int64) error {
+func (l *LUN) readFull(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
-		return nil
+		return 0, nil
 	}
 	n, err := l.disk.ReadAt(p, off)
 	if n == len(p) {
-		return nil
+		return n, nil
 	}
-	return errors.Join(err, errors.New("short read"))
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 func prepareSync(l *LUN, c *Command) *Sense {
@@ -92,21 +109,4 @@ func prepareSync(l *LUN, c *Command) *Sense {
 
 // syncCache makes the whole LUN durable, whatever range is named. With IMMED
 // too it answers afterwards, which is allowed (SBC-3 §5.26).
-func syncCache(l *LUN, c *Command, _, _ []byte) Reply {
-	if err := l.disk.Sync(); err != nil {
-		return l.failed(c, err)
-	}
-	return good(nil)
-}
-
-// failed turns an error of the disk into sense data and logs it.
-func (l *LUN) failed(c *Command, err error) Reply {
-	klog.ErrorS(err, "Disk failed a SCSI command", "serial", l.id.EUI, "opcode", c.cdb[0], "lba", c.lba, "blocks", c.blocks)
-	if errors.Is(err, syscall.ENOSPC) {
-		return Fail(senseSpaceExhausted)
-	}
-	if c.op.writes || c.Waits {
-		return Fail(senseWriteError)
-	}
-	return Fail(senseReadError)
-}
+func syncCache(l *LUN, c *Command, _, _ []byte) Reply { return l.sync(c) }

@@ -21,7 +21,7 @@ func reportOperations(l *LUN, c *Command, _, _ []byte) Reply {
 	timeouts := c.cdb[2]&0x80 != 0
 	opcode, action := c.cdb[3], c.be16(4)
 	rows := l.commands.of(opcode)
-	actions := len(rows) > 0 && rows[0].action >= 0
+	actions := len(rows) > 0 && rows[0].service
 	var b []byte
 	switch c.cdb[2] & 0x07 {
 	case 0:
@@ -51,9 +51,9 @@ func (x *index) describe(timeouts bool) []byte {
 	b := make([]byte, 4)
 	for _, op := range x.rows {
 		d := make([]byte, 8)
-		d[0] = op.opcode
-		if op.action >= 0 {
-			binary.BigEndian.PutUint16(d[2:], uint16(op.action))
+		d[0] = op.opcode()
+		if op.service {
+			binary.BigEndian.PutUint16(d[2:], uint16(op.action()))
 			d[5] |= 0x01 // SERVACTV
 		}
 		binary.BigEndian.PutUint16(d[6:], uint16(len(op.usage)))
@@ -69,7 +69,7 @@ func (x *index) describe(timeouts bool) []byte {
 
 func oneOperation(rows []operation, action int, timeouts bool) []byte {
 	for _, op := range rows {
-		if op.action != action {
+		if op.action() != action {
 			continue
 		}
 		b := []byte{0, 0x03, 0, byte(len(op.usage))}

@@ -1,9 +1,6 @@
 package scsi
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 const (
 	unmapHeader     = 8
@@ -34,14 +31,19 @@ func unmap(l *LUN, c *Command, _, out []byte) Reply {
 	if sense != nil {
 		return Fail(*sense)
 	}
-	l.atomic.RLock()
-	defer l.atomic.RUnlock()
 	for _, e := range extents {
-		if err := l.disk.Unmap(l.bytes(e.lba), l.bytes(e.blocks)); err != nil {
-			return l.failed(c, err)
+		if err := l.free(l.bytes(e.lba), l.bytes(e.blocks)); err != nil {
+			return l.failed(c, senseWriteError.at(e.lba), err)
 		}
 	}
 	return good(nil)
+}
+
+// free gives a range back to the disk.
+func (l *LUN) free(off, n int64) error {
+	l.stripes.share(off, n)
+	defer l.stripes.unshare(off, n)
+	return l.disk.Unmap(off, n)
 }
 
 func (l *LUN) unmapList(out []byte) ([]extent, *Sense) {
@@ -68,62 +70,4 @@ func (l *LUN) unmapList(out []byte) ([]extent, *Sense) {
 		}
 	}
 	return extents, nil
-}
-
-func (c *Command) wantsUnmap() bool { return c.cdb[1]&0x08 != 0 }
-
-// noData is NDOB of WRITE SAME (16): the block is all zeroes and not sent.
-func (c *Command) noData() bool { return c.cdb[0] == 0x93 && c.cdb[1]&0x01 != 0 }
-
-func prepareWriteSame(l *LUN, c *Command) *Sense {
-	if err := c.checkExtent(l); err != nil {
-		return err
-	}
-	if c.blocks == 0 {
-		return invalidCDBField(c.lengthField()) // WSNZ
-	}
-	c.Media = int(l.bytes(c.blocks))
-	if c.wantsUnmap() {
-		c.Media = unmapCost
-	}
-	if !c.noData() {
-		c.DataOut = l.id.BlockSize
-	}
-	c.Waits = true
-	return nil
-}
-
-// writeSame repeats one block (SBC-3 §5.46). With UNMAP a block of zeroes is
-// freed, any other is written, as unmapped blocks must read as it.
-func writeSame(l *LUN, c *Command, _, out []byte) Reply {
-	block := make([]byte, l.id.BlockSize)
-	if !c.noData() {
-		if c.Offered != len(block) || len(out) != len(block) {
-			return Fail(senseInfoUnit)
-		}
-		copy(block, out)
-	}
-	off, n := l.bytes(c.lba), l.bytes(c.blocks)
-	l.atomic.RLock()
-	defer l.atomic.RUnlock()
-	if err := l.fill(block, off, n, c.wantsUnmap()); err != nil {
-		return l.failed(c, err)
-	}
-	return good(nil)
-}
-
-func (l *LUN) fill(block []byte, off, n int64, free bool) error {
-	if free && len(bytes.Trim(block, "\x00")) == 0 {
-		return l.disk.Unmap(off, n)
-	}
-	const chunk = 256 << 10
-	run := bytes.Repeat(block, int(min(chunk, n))/len(block))
-	for n > 0 {
-		part := run[:min(int64(len(run)), n)]
-		if _, err := l.disk.WriteAt(part, off); err != nil {
-			return err
-		}
-		off, n = off+int64(len(part)), n-int64(len(part))
-	}
-	return nil
 }

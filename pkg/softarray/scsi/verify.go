@@ -29,8 +29,8 @@ func prepareVerify(l *LUN, c *Command) *Sense {
 // verify reads the blocks, and compares them where BYTCHK says so.
 func verify(l *LUN, c *Command, in, out []byte) Reply {
 	in = in[:c.DataIn]
-	if err := l.readFull(in, l.bytes(c.lba)); err != nil {
-		return l.failed(c, err)
+	if n, err := l.readFull(in, l.bytes(c.lba)); err != nil {
+		return l.readFailed(c, n, err)
 	}
 	return c.compare(in, out)
 }
@@ -66,15 +66,16 @@ func prepareWriteVerify(l *LUN, c *Command) *Sense {
 }
 
 func writeVerify(l *LUN, c *Command, in, out []byte) Reply {
-	if err := l.put(c, out); err != nil {
-		return l.failed(c, err)
+	out = l.whole(out)
+	if r := l.put(c, out); r != nil {
+		return *r
 	}
-	if err := l.disk.Sync(); err != nil {
-		return l.failed(c, err)
+	if r := l.sync(c); r.Status != StatusGood {
+		return r
 	}
-	in = in[:len(out)-len(out)%l.id.BlockSize]
-	if err := l.readFull(in, l.bytes(c.lba)); err != nil {
-		return l.failed(c, err)
+	in = in[:len(out)]
+	if n, err := l.readFull(in, l.bytes(c.lba)); err != nil {
+		return l.readFailed(c, n, err)
 	}
-	return c.compare(in, out[:len(in)])
+	return c.compare(in, out)
 }

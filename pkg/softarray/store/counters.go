@@ -4,7 +4,7 @@ package store
 type Counters struct {
 	ReadOps, WriteOps               int64
 	ReadBytes, WriteBytes           int64
-	ReadMicros, WriteMicros         int64 // time spent in the disk, behind the ceiling
+	ReadMicros, WriteMicros         int64 // from their arrival to their end
 	UnalignedReads, UnalignedWrites int64 // not a multiple of 4 KiB
 	Cost                            int64 // by the curve: 100 = one I/O of 4 KiB
 }

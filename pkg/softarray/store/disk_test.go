@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
@@ -100,5 +101,44 @@ func TestUnmapFreesAndZeroes(t *testing.T) {
 	}
 	if d.Size() != size {
 		t.Errorf("size %d", d.Size())
+	}
+}
+
+func TestExtentsTellWhatTakesRoom(t *testing.T) {
+	const size = 8 << 20
+	_, d := newDisk(t, size)
+	write := func(off, n int64) {
+		if _, err := d.WriteAt(bytes.Repeat([]byte{1}, int(n)), off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(1<<20, 1<<20)
+	write(4<<20, 2<<20)
+	if err := d.Unmap(5<<20, 4096); err != nil {
+		t.Fatal(err)
+	}
+	type extent struct {
+		off, n int64
+		mapped bool
+	}
+	var got []extent
+	for off := int64(0); off < size; {
+		n, mapped, err := d.Extent(off)
+		if err != nil || n < 1 {
+			t.Fatalf("extent at %d: %d bytes, %v", off, n, err)
+		}
+		if last := len(got) - 1; last >= 0 && got[last].mapped == mapped {
+			got[last].n += n
+		} else {
+			got = append(got, extent{off, n, mapped})
+		}
+		off += n
+	}
+	want := []extent{
+		{0, 1 << 20, false}, {1 << 20, 1 << 20, true}, {2 << 20, 2 << 20, false},
+		{4 << 20, 1 << 20, true}, {5 << 20, 4096, false}, {5<<20 + 4096, 1<<20 - 4096, true}, {6 << 20, 2 << 20, false},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("extents %v, want %v", got, want)
 	}
 }

@@ -34,10 +34,14 @@ var (
 	bucketInitiators = []byte("initiators")
 	bucketPolicies   = []byte("policies")
 	bucketCounters   = []byte("counters")
+	bucketFaults     = []byte("faults")
+	bucketJobs       = []byte("jobs")
 
 	bucketSnapshots      = []byte("snapshots")
 	bucketGroupSnapshots = []byte("group-snapshots")
 	bucketLayers         = []byte("layers")
+
+	bucketReservations = []byte("reservations") // volume -> persistent reservations, opaque
 
 	// Indices.
 	bucketAccountNames   = []byte("account-names")   // name -> id
@@ -52,6 +56,7 @@ var (
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
 		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
+		bucketFaults, bucketJobs, bucketReservations,
 		bucketSnapshots, bucketGroupSnapshots, bucketLayers, bucketLayerRefs,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {

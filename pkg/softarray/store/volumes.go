@@ -17,6 +17,7 @@ const (
 	ReadOnly          = "readOnly"
 	Locked            = "locked"
 	ReplicationTarget = "replicationTarget"
+	SnapMirrorTarget  = "snapMirrorTarget"
 )
 
 // Volume is the record of one LUN.
@@ -36,6 +37,10 @@ type Volume struct {
 	Groups          []int64         // the access groups it is in, ascending
 	Deleted         time.Time       // zero = active
 	Purge           time.Time       // when a deleted volume is removed for good
+	Cloning         bool            // the job that fills it is under way
+	FIFOSize        int64           // snapshots that give way to newer ones, at most; 0 = the array's default
+	MinFIFOSize     int64           // places for snapshots that are kept for those
+	DontMove        bool            // dontMoveForIopsRebalance, kept and told
 	Layer           int64           // where its blocks are; the store's own
 }
 
@@ -44,7 +49,7 @@ func (v Volume) Active() bool { return v.Deleted.IsZero() }
 
 // Reachable: initiators may log in.
 func (v Volume) Reachable() bool {
-	return v.Active() && (v.Access == ReadWrite || v.Access == ReadOnly)
+	return v.Active() && !v.Cloning && (v.Access == ReadWrite || v.Access == ReadOnly)
 }
 
 // IQN is the volume's target name: <prefix>:<cluster>.<name>.<id>, so that the
@@ -194,6 +199,9 @@ func (t *Tx) RemoveVolume(id int64) error {
 	}
 	if err := t.tx.Bucket(bucketCounters).Delete(key(id)); err != nil {
 		return fmt.Errorf("counters of volume %d: %w", id, err)
+	}
+	if err := t.tx.Bucket(bucketReservations).Delete(key(id)); err != nil {
+		return fmt.Errorf("reservations of volume %d: %w", id, err)
 	}
 	if err := t.dropRef(v.Layer, layerRef{refVolume, id}); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Command up starts a test cluster with the driver installed, leaves it up
-// until it is told to end, and then takes it down.
+// Command up starts a test cluster with the driver installed and a first volume
+// in use, leaves it up until it is told to end, and then takes it down.
 package main
 
 import (
@@ -46,7 +46,11 @@ func run(ctx context.Context, workers []string) (err error) {
 	if err := c.InstallDriver(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("the cluster is up after %.0f s; Ctrl-C ends it\n  export KUBECONFIG=%s\n", time.Since(start).Seconds(), c.Kubeconfig)
+	seen, err := c.RunExample(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%sthe cluster is up after %.0f s; Ctrl-C ends it\n  export KUBECONFIG=%s\n", seen, time.Since(start).Seconds(), c.Kubeconfig)
 	<-ctx.Done()
 	return nil
 }

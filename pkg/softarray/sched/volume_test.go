@@ -9,20 +9,41 @@ import (
 
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/san-csi/san-csi/pkg/qos"
 )
 
 const page = 4096
 
-// admitted counts how many I/Os of n bytes pass at once.
-func admitted(c *Ceiling, n int) int {
+// plenty is a capability that no test reaches.
+const plenty = 1000 * highest
+
+// ceiling is a volume without a burst on an array of its own.
+func ceiling(c clock.Clock, iops int64) *Volume {
+	return NewArray(c, plenty).NewVolume(qos.Values{Min: 1, Max: iops, Burst: iops}, 0)
+}
+
+// atOnce counts how many I/Os of n bytes pass without waiting.
+func atOnce(v *Volume, n int) int {
 	count := 0
-	for c.TryAdmit(n) {
+	for v.TryAdmit(n) {
 		count++
 	}
 	return count
 }
 
-func TestCreditIsExact(t *testing.T) {
+// during is what a volume lets through in d, looked at every step, the first
+// time at once.
+func during(clk *clocktesting.FakeClock, v *Volume, d, step time.Duration) int {
+	total := atOnce(v, page)
+	for at := time.Duration(0); at < d; at += step {
+		clk.Step(min(step, d-at))
+		total += atOnce(v, page)
+	}
+	return total
+}
+
+func TestCeilingIsExact(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		limit int64
@@ -30,18 +51,18 @@ func TestCreditIsExact(t *testing.T) {
 		idle  time.Duration
 		want  int
 	}{
-		{"full at first", 1000, page, 0, 100},
-		{"never more than the depth", 1000, page, time.Hour, 100},
-		{"64 KiB costs ten", 1000, 64 << 10, 0, 10},
+		{"a depth of it at first", 1000, page, 0, 100},
+		{"never more than that", 1000, page, time.Hour, 100},
+		{"64 KiB cost ten", 1000, 64 << 10, 0, 10},
 		{"512 bytes cost one", 1000, 512, 0, 100},
 		{"fewer than one in the depth", 5, page, 0, 0},
 		{"and paid for by waiting", 5, page, 200 * time.Millisecond, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clk := clocktesting.NewFakeClock(time.Unix(0, 0))
-			c := NewCeiling(clk, tt.limit)
+			v := ceiling(clk, tt.limit)
 			clk.Step(tt.idle)
-			if got := admitted(c, tt.size); got != tt.want {
+			if got := atOnce(v, tt.size); got != tt.want {
 				t.Errorf("%d at once, want %d", got, tt.want)
 			}
 		})
@@ -53,35 +74,27 @@ func TestCreditIsExact(t *testing.T) {
 func TestNoSlotIsLostWithinTheDepth(t *testing.T) {
 	for _, step := range []time.Duration{7 * time.Millisecond, 99 * time.Millisecond} {
 		clk := clocktesting.NewFakeClock(time.Unix(0, 0))
-		c := NewCeiling(clk, 1333)
-		total := admitted(c, page)
-		for at := time.Duration(0); at < 10*time.Second; {
-			d := min(step, 10*time.Second-at)
-			clk.Step(d)
-			at += d
-			total += admitted(c, page)
-		}
-		if want := 13330 + 133; total != want {
-			t.Errorf("step %v: %d I/Os, want %d", step, total, want)
+		if got, want := during(clk, ceiling(clk, 1333), 10*time.Second, step), 13330+133; got != want {
+			t.Errorf("step %v: %d I/Os, want %d", step, got, want)
 		}
 	}
 }
 
 func TestWaitersGoInOrderAndOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCeiling(clock.RealClock{}, 100)
-		admitted(c, page)
+		v := ceiling(clock.RealClock{}, 100)
+		atOnce(v, page)
 		start := time.Now()
 		order := make(chan int, 3)
 		for i := range 3 {
 			go func() {
-				if err := c.Admit(t.Context(), page); err == nil {
+				if err := v.Admit(t.Context(), page); err == nil {
 					order <- i
 				}
 			}()
 			synctest.Wait()
 		}
-		if c.TryAdmit(page) {
+		if v.TryAdmit(page) {
 			t.Error("an I/O passed those that wait")
 		}
 		for want := range 3 {
@@ -97,49 +110,45 @@ func TestWaitersGoInOrderAndOnTime(t *testing.T) {
 
 func TestLargeIOIsPaidInFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCeiling(clock.RealClock{}, 100)
+		v := ceiling(clock.RealClock{}, 100)
 		start := time.Now()
-		if err := c.Admit(t.Context(), 1<<20); err != nil { // costs 150 I/Os, 10 are there
-			t.Fatal(err)
-		}
-		if at := time.Since(start); at != 1400*time.Millisecond {
-			t.Errorf("went after %v, want 1.4s", at)
+		for _, want := range []time.Duration{1400 * time.Millisecond, 2900 * time.Millisecond} { // 150 I/Os each, 10 are there
+			if err := v.Admit(t.Context(), 1<<20); err != nil {
+				t.Fatal(err)
+			}
+			if at := time.Since(start); at != want {
+				t.Errorf("went after %v, want %v", at, want)
+			}
 		}
 	})
 }
 
-func TestSetLimitActsOnWaiters(t *testing.T) {
+func TestSetQoSActsOnWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCeiling(clock.RealClock{}, 1)
+		v := ceiling(clock.RealClock{}, 1)
 		start := time.Now()
 		done := make(chan error)
-		go func() { done <- c.Admit(t.Context(), 1<<20) }()
+		go func() { done <- v.Admit(t.Context(), 1<<20) }()
 		synctest.Wait()
-		c.SetLimit(1500)
+		v.SetQoS(qos.Values{Min: 1, Max: 1500, Burst: 1500})
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if at := time.Since(start); at >= 100*time.Millisecond {
-			t.Errorf("went after %v, want under 100ms", at)
-		}
-		c.SetLimit(0)
-		for range 10000 {
-			if !c.TryAdmit(1 << 20) {
-				t.Fatal("held back without a ceiling")
-			}
+		if at := time.Since(start); at > 100*time.Millisecond {
+			t.Errorf("went after %v, want at most 100ms", at)
 		}
 	})
 }
 
 func TestCancelledWaiterMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCeiling(clock.RealClock{}, 10)
-		admitted(c, page)
+		v := ceiling(clock.RealClock{}, 10)
+		atOnce(v, page)
 		ctx, cancel := context.WithCancel(t.Context())
 		first, second := make(chan error), make(chan error)
-		go func() { first <- c.Admit(ctx, 1<<20) }()
+		go func() { first <- v.Admit(ctx, 1<<20) }()
 		synctest.Wait()
-		go func() { second <- c.Admit(t.Context(), page) }()
+		go func() { second <- v.Admit(t.Context(), page) }()
 		synctest.Wait()
 		start := time.Now()
 		cancel()
@@ -149,12 +158,15 @@ func TestCancelledWaiterMakesRoom(t *testing.T) {
 		if err := <-second; err != nil || time.Since(start) != 100*time.Millisecond {
 			t.Errorf("second: %v after %v", err, time.Since(start))
 		}
+		if err := v.Admit(ctx, page); !errors.Is(err, context.Canceled) {
+			t.Errorf("a call that was cancelled before: %v", err)
+		}
 	})
 }
 
 func TestFastPathDoesNotAllocate(t *testing.T) {
-	c := NewCeiling(clock.RealClock{}, 1<<40)
-	if n := testing.AllocsPerRun(100, func() { c.TryAdmit(page) }); n != 0 {
+	v := ceiling(clock.RealClock{}, highest)
+	if n := testing.AllocsPerRun(100, func() { v.TryAdmit(page) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -1,0 +1,87 @@
+//go:build chart
+
+package chart
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func node(t *testing.T, m manifest) corev1.PodSpec {
+	t.Helper()
+	return one[*appsv1.DaemonSet](t, m, "san-csi-node").Spec.Template.Spec
+}
+
+// TestNodeTakesOnlyWhatItNeedsOfTheHost: its network for iscsid's socket and the
+// kernel's events, and the directories it works in.
+func TestNodeTakesOnlyWhatItNeedsOfTheHost(t *testing.T) {
+	spec := node(t, render(t, "secret"))
+	if !spec.HostNetwork || spec.HostPID || spec.HostIPC || spec.DNSPolicy != corev1.DNSClusterFirstWithHostNet {
+		t.Errorf("network %v, PID %v, IPC %v, DNS %s", spec.HostNetwork, spec.HostPID, spec.HostIPC, spec.DNSPolicy)
+	}
+	driver := spec.Containers[0]
+	if s := driver.SecurityContext; *s.RunAsUser != 0 {
+		t.Errorf("the driver mounts as user %d", *s.RunAsUser)
+	}
+	for _, c := range spec.Containers[1:] {
+		for _, mount := range c.VolumeMounts {
+			if mount.Name != "plugin" && mount.Name != "registration" {
+				t.Errorf("%s has %s of the host", c.Name, mount.Name)
+			}
+		}
+	}
+	mounts := map[string]corev1.VolumeMount{}
+	for _, mount := range driver.VolumeMounts {
+		mounts[mount.MountPath] = mount
+	}
+	want := []string{"/csi", "/dev", "/host", "/run/mount", "/run/udev", "/sys", "/tmp", "/var/lib/kubelet", "/var/lib/san-csi"}
+	if got := slices.Sorted(maps.Keys(mounts)); !slices.Equal(got, want) {
+		t.Errorf("mounts at %v, want %v", got, want)
+	}
+	if p := mounts["/host"].MountPropagation; p == nil || *p != corev1.MountPropagationHostToContainer {
+		t.Errorf("the host's root has propagation %v: mounts that the host makes later would not be seen", p)
+	}
+}
+
+// TestStartupTaint: the driver is told which taint to take away, and its pods run
+// on the nodes that have it.
+func TestStartupTaint(t *testing.T) {
+	const key = "example.com/not-yet"
+	set := []string{`node.startupTaint.key="` + key + `"`, "node.tolerateAllTaints=false", `node.tolerations=[{"key":"gpu","operator":"Exists"}]`}
+	spec := node(t, render(t, "secret", set...))
+	if !slices.Contains(spec.Containers[0].Args, "--startup-taint="+key) {
+		t.Errorf("arguments %v", spec.Containers[0].Args)
+	}
+	var tolerated []string
+	for _, toleration := range spec.Tolerations {
+		tolerated = append(tolerated, toleration.Key)
+	}
+	if !slices.Equal(tolerated, []string{key, "gpu"}) {
+		t.Errorf("tolerates %v", tolerated)
+	}
+	if all := node(t, render(t, "secret")).Tolerations; len(all) != 1 || all[0].Key != "" || all[0].Operator != corev1.TolerationOpExists {
+		t.Errorf("by default tolerates %v, want every taint", all)
+	}
+}
+
+// TestAttachLimit: controller and nodes are told the same.
+func TestAttachLimit(t *testing.T) {
+	m := render(t, "secret", "node.volumeAttachLimit=42")
+	for _, spec := range []corev1.PodSpec{node(t, m), controller(t, m).Spec.Template.Spec} {
+		if args := spec.Containers[0].Args; !slices.Contains(args, "--max-volumes=42") {
+			t.Errorf("arguments %v", args)
+		}
+	}
+}
+
+// TestUpgradeIsGradual: not all nodes lose their plugin at once.
+func TestUpgradeIsGradual(t *testing.T) {
+	update := one[*appsv1.DaemonSet](t, render(t, "secret"), "san-csi-node").Spec.UpdateStrategy
+	if update.Type != appsv1.RollingUpdateDaemonSetStrategyType || update.RollingUpdate.MaxUnavailable.String() != "10%" {
+		t.Errorf("%+v", update)
+	}
+}

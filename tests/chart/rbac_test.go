@@ -1,0 +1,105 @@
+//go:build chart
+
+package chart
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// TestRoles: each program has a role of its own with what it asks the API for, and
+// nothing else. A right that is not in this table has to be argued for here.
+func TestRoles(t *testing.T) {
+	const (
+		read   = "get list watch"
+		events = "create list patch update watch"
+	)
+	want := map[string]map[string]string{
+		"san-csi-provisioner": {
+			"persistentvolumes": "create delete get list patch watch", "persistentvolumeclaims": "get list update watch",
+			"storageclasses": read, "csinodes": read, "nodes": read, "volumeattachments": read, "volumeattributesclasses": read,
+			"volumesnapshots": "get list update watch", "volumesnapshotcontents": "get list", "events": events,
+		},
+		"san-csi-attacher": {
+			"persistentvolumes": "get list patch watch", "csinodes": read,
+			"volumeattachments": "get list patch watch", "volumeattachments/status": "patch",
+		},
+		"san-csi-resizer": {
+			"persistentvolumes": "get list patch watch", "persistentvolumeclaims": read, "persistentvolumeclaims/status": "patch",
+			"volumeattributesclasses": read, "events": events,
+		},
+		"san-csi-snapshotter": {
+			"volumesnapshotclasses": read, "volumesnapshotcontents": "get list patch update watch",
+			"volumesnapshotcontents/status": "patch update", "events": events,
+		},
+		"san-csi-node": {"nodes": "get patch", "csinodes": "list watch"},
+	}
+	m := render(t, "full")
+	got := map[string]map[string]string{}
+	for _, role := range all[*rbacv1.ClusterRole](m) {
+		got[role.Name] = rights(role.Rules)
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if !maps.Equal(got[name], want[name]) {
+			t.Errorf("%s: %v\nwant %v", name, got[name], want[name])
+		}
+		delete(got, name)
+	}
+	if len(got) != 0 {
+		t.Errorf("further roles: %v", got)
+	}
+	if r := one[*rbacv1.ClusterRole](t, render(t, "secret"), "san-csi-provisioner"); strings.Contains(fmt.Sprint(r.Rules), "snapshot") {
+		t.Errorf("snapshots are off: %+v", r.Rules)
+	}
+}
+
+// rights are the sorted verbs by resource.
+func rights(rules []rbacv1.PolicyRule) map[string]string {
+	found := map[string]string{}
+	for _, rule := range rules {
+		for _, resource := range rule.Resources {
+			found[resource] = strings.Join(slices.Sorted(slices.Values(rule.Verbs)), " ")
+		}
+	}
+	return found
+}
+
+// TestControllerRole: in its own namespace the Lease and what capacity takes; in the
+// cluster the identity, where no name is given.
+func TestControllerRole(t *testing.T) {
+	m := render(t, "secret", "csiDriver.storageCapacity=false")
+	for _, rule := range one[*rbacv1.Role](t, m, "san-csi-controller").Rules {
+		if !slices.Equal(rule.Resources, []string{"leases"}) {
+			t.Errorf("without capacity: %+v", rule)
+		}
+		if !slices.Equal(rule.Verbs, []string{"create"}) && !slices.Equal(rule.ResourceNames, []string{"san-csi.io"}) {
+			t.Errorf("every Lease: %+v", rule)
+		}
+	}
+	rules := one[*rbacv1.ClusterRole](t, m, "san-csi-controller").Rules
+	if len(rules) != 1 || !slices.Equal(rules[0].ResourceNames, []string{"kube-system"}) || !slices.Equal(rules[0].Verbs, []string{"get"}) {
+		t.Errorf("rules %+v", rules)
+	}
+}
+
+// TestBindings: a role of ours is bound to the account of the pod it is for.
+func TestBindings(t *testing.T) {
+	m := render(t, "full", `controller.serviceAccount={"create":false,"name":"ours"}`)
+	for _, b := range all[*rbacv1.ClusterRoleBinding](m) {
+		want := "ours"
+		if b.Name == "san-csi-node" {
+			want = "san-csi-node"
+		}
+		if len(b.Subjects) != 1 || b.Subjects[0].Name != want || b.Subjects[0].Namespace != "san-csi" || b.RoleRef.Name != b.Name {
+			t.Errorf("%s: %+v to %+v", b.Name, b.RoleRef, b.Subjects)
+		}
+	}
+	if account := controller(t, m).Spec.Template.Spec.ServiceAccountName; account != "ours" {
+		t.Errorf("the controller runs as %s", account)
+	}
+}

@@ -1,0 +1,61 @@
+package cluster
+
+import (
+	"os"
+)
+
+// values are the chart's values for the driver with the array beside the
+// cluster.
+func (c *Cluster) values() (map[string]any, error) {
+	ca, err := os.ReadFile(c.Lab.Array.CAFile())
+	if err != nil {
+		return nil, err
+	}
+	values := placement()
+	values["arrays"] = []map[string]any{{
+		"name": "a", "driver": "element", "endpoint": "https://" + c.Lab.Array.APIAddress() + "/json-rpc/12.5",
+		"username": c.Lab.Username, "password": c.Lab.Password, "account": "k8s", "caCert": string(ca),
+	}}
+	numbers := map[string]string{"minIOPS": "50", "maxIOPS": "100", "burstIOPS": "100"}
+	values["storageClasses"] = []map[string]any{
+		{"name": Class, "isDefault": true, "parameters": numbers},
+		{"name": NowClass, "volumeBindingMode": "Immediate", "parameters": numbers},
+	}
+	values["volumeAttributesClasses"] = []map[string]any{
+		{"name": FastClass, "parameters": map[string]string{"minIOPS": "60", "maxIOPS": "200", "burstIOPS": "200"}},
+	}
+	return values, nil
+}
+
+// placement are the values of any installation here: the images that the nodes
+// have, controllers on the host, node plugins on the workers.
+func placement() map[string]any {
+	values := local("san-csi")
+	values["logLevel"] = 4
+	values["controller"] = onHost(map[string]any{"leaseDurationSeconds": 5})
+	values["node"] = map[string]any{
+		"kubeletPath":  KubeletDir,
+		"nodeSelector": map[string]any{workerLabel: "true"},
+		// All at once: there are two, and nobody waits for the other.
+		"updateStrategy": map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"maxUnavailable": "100%"}},
+	}
+	probe := local(standIn)
+	probe["additionalArgs"] = []string{probeFlag}
+	values["sidecars"] = map[string]any{
+		"provisioner": local("csi-provisioner"), "attacher": local("csi-attacher"), "resizer": local("csi-resizer"),
+		"nodeDriverRegistrar": local(standIn), "livenessProbe": probe,
+	}
+	return values
+}
+
+// local is the image of that name, as the nodes have it.
+func local(name string) map[string]any {
+	return map[string]any{"image": map[string]any{"registry": "local.test", "repository": name, "tag": imageTag, "pullPolicy": "Never"}}
+}
+
+// onHost adds what puts pods on the host.
+func onHost(values map[string]any) map[string]any {
+	values["nodeSelector"] = map[string]any{"kubernetes.io/hostname": hostNode}
+	values["tolerations"] = []map[string]any{{"key": hostTaint, "operator": "Exists"}}
+	return values
+}
