@@ -72,6 +72,8 @@ func (l *Ledger) Create(name string, want Load) (*Hold, error) {
 	h, before := l.creates[name], l.used()
 	if h == nil {
 		h = &Hold{ledger: l, name: name}
+		// A stray takes room but was promised to nobody: to hand it out is to promise it.
+		before = before.minus(l.strays[name])
 	}
 	former := h.load
 	h.load = former.Larger(want)

@@ -253,6 +253,29 @@ func TestChange(t *testing.T) {
 	}
 }
 
+// TestStray: what a call that was cut off has made takes room; the retry has it
+// only where that room may be promised.
+func TestStray(t *testing.T) {
+	for name, tc := range map[string]struct {
+		iops int64
+		want error
+	}{
+		"it fits":                {300, nil},
+		"it landed past the end": {301, san.ErrExhausted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stray := floors("east", 2, tc.iops)
+			stray[0].Claimed = false
+			l := opened(t, &shelf{promises: append(floors("east", 1, 700), stray...)}, Budget{})
+			_, err := l.Create(stray[0].Name, Load{IOPS: tc.iops, Bytes: 1})
+			if !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			l.wants(t, "whether it is had or not", 700+tc.iops)
+		})
+	}
+}
+
 // TestOverrun: what others have promised past the budget keeps nobody from
 // asking for less.
 func TestOverrun(t *testing.T) {
