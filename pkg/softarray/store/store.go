@@ -11,14 +11,12 @@ package store
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
-	"k8s.io/klog/v2"
 )
 
 var (
@@ -30,14 +28,29 @@ var (
 	ErrDamaged = errors.New("data directory is damaged")
 )
 
+// metadataName, in the data directory, is the database.
+const metadataName = "metadata.db"
+
 // lockWait is how long Open waits for the data directory's lock: long enough
 // for a predecessor that is exiting, short enough to be told at once.
 const lockWait = 500 * time.Millisecond
 
-// Store is an open data directory. Its methods may be called from several goroutines.
+// layersDir, in the data directory, has the layers' files.
+const layersDir = "layers"
+
+// Store is an open data directory. Its methods may be called from several
+// goroutines. Transactions must not be nested, nor a disk opened or closed
+// inside one.
 type Store struct {
-	db  *bbolt.DB
-	dir string
+	db     *bbolt.DB
+	dir    string
+	media  media
+	room   *room
+	keeper *keeper
+
+	mu   sync.Mutex
+	open map[int64]*layer  // by number
+	used map[int64]*blocks // by volume
 }
 
 // Open opens the data directory, making it if it is not there, and holds its
@@ -45,20 +58,28 @@ type Store struct {
 // ErrInUse where another process has it open and ErrDamaged where a volume's
 // file is missing or too short.
 func Open(dir string, now time.Time) (*Store, error) {
-	if err := os.MkdirAll(filepath.Join(dir, volumesDir), 0o700); err != nil {
+	m, err := openHostDir(filepath.Join(dir, layersDir))
+	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	db, err := bbolt.Open(filepath.Join(dir, "metadata.db"), 0o600, &bbolt.Options{Timeout: lockWait})
+	return openOn(dir, m, now)
+}
+
+// openOn opens a data directory whose layers are on m.
+func openOn(dir string, m media, now time.Time) (*Store, error) {
+	db, err := bbolt.Open(filepath.Join(dir, metadataName), 0o600, &bbolt.Options{Timeout: lockWait})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: %w", dir, ErrInUse)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open metadata of %s: %w", dir, err)
 	}
-	s := &Store{db: db, dir: dir}
+	s := &Store{db: db, dir: dir, media: m, room: newRoom(), open: map[int64]*layer{}, used: map[int64]*blocks{}}
+	s.keeper = newKeeper(s)
 	if err := s.prepare(now); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	s.keeper.start()
 	return s, nil
 }
 
@@ -70,45 +91,19 @@ func (s *Store) prepare(now time.Time) error {
 	if err := s.Update(func(t *Tx) error { return t.init(now) }); err != nil {
 		return fmt.Errorf("prepare %s: %w", s.dir, err)
 	}
-	return s.sweepFiles()
+	return s.sweep()
 }
 
-// Close ends the store; disks that are open stay usable until they are closed.
-func (s *Store) Close() error { return s.db.Close() }
+// Close ends the store. The disks must be closed before.
+func (s *Store) Close() error {
+	s.keeper.stop()
+	return errors.Join(s.Update((*Tx).markClean), s.db.Close())
+}
 
 // Dir is the data directory.
 func (s *Store) Dir() string { return s.dir }
 
 // View runs fn on a consistent snapshot.
 func (s *Store) View(fn func(*Tx) error) error {
-	return s.db.View(func(b *bbolt.Tx) error { return fn(&Tx{tx: b, store: s}) })
-}
-
-// Update runs fn and commits what it did, durably, if it returns nil;
-// otherwise nothing of it stays.
-func (s *Store) Update(fn func(*Tx) error) error {
-	var t *Tx
-	err := s.db.Update(func(b *bbolt.Tx) error {
-		t = &Tx{tx: b, store: s}
-		err := fn(t)
-		if err != nil {
-			// Inside the transaction's lock: the next one may take the same id.
-			slices.Reverse(t.undo)
-			run(t.undo)
-		}
-		return err
-	})
-	if err == nil {
-		run(t.done)
-	}
-	return err
-}
-
-// run does file operations whose failure costs space only: the next Open repeats them.
-func run(steps []func() error) {
-	for _, step := range steps {
-		if err := step(); err != nil {
-			klog.ErrorS(err, "Tidying a volume's file failed; it is repeated at the next start")
-		}
-	}
+	return s.db.View(func(b *bbolt.Tx) error { return fn(newTx(b, s)) })
 }
