@@ -11,7 +11,10 @@ import (
 
 // format is the version of the data directory's layout that this program
 // writes. 1, which has no mark, kept each volume in a file volumes/<id>.
-const format = 2
+const (
+	format       = 2
+	oldLayersDir = "volumes"
+)
 
 // ErrNewer: the data directory was written by a newer version of this program.
 var ErrNewer = errors.New("data directory has a newer format")
@@ -53,20 +56,38 @@ func (t *Tx) migrate() error {
 			return err
 		}
 	}
-	from := filepath.Join(t.store.dir, "volumes")
-	if _, err := os.Stat(from); err == nil {
-		if err := syncDir(from); err != nil {
-			return err
-		}
-	}
 	if err := t.layers().bucket.SetSequence(t.Volumes().bucket.Sequence()); err != nil {
 		return fmt.Errorf("numbers of layers: %w", err)
 	}
 	return t.store.media.sync()
 }
 
+// removeOld removes what format 1 left: files of volumes that were never
+// committed, and the directory, unless something else is in it.
+func (s *Store) removeOld() error {
+	dir := filepath.Join(s.dir, oldLayersDir)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("volumes of format 1: %w", err)
+	}
+	left := len(entries)
+	for _, e := range entries {
+		if _, isMap, ours := layerOf(e.Name()); ours && !isMap {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+			left--
+		}
+	}
+	if err != nil || left > 0 {
+		return err
+	}
+	return os.Remove(dir)
+}
+
 func (t *Tx) moveVolume(v Volume) error {
-	from := filepath.Join(t.store.dir, "volumes", strconv.FormatInt(v.ID, 10))
+	from := filepath.Join(t.store.dir, oldLayersDir, strconv.FormatInt(v.ID, 10))
 	to := filepath.Join(t.store.dir, layersDir, blocksName(v.ID))
 	if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("move volume %d: %w", v.ID, err)

@@ -1,11 +1,45 @@
 // Package store keeps what the software array must not forget: the metadata of
-// accounts, volumes, access groups, initiators and QoS policies in one bbolt
-// database, and each volume's blocks in a sparse file of its own.
+// accounts, volumes, snapshots, access groups, initiators and QoS policies in
+// one bbolt database, and blocks in sparse files.
+//
+// # Layers
+//
+// A volume is a chain of layers, each a sparse file as long as the volume. A
+// volume without snapshots has one, its base, and reads and writes go straight
+// to it. A snapshot freezes the top layer and puts an empty one over it, in
+// constant time; clones and rollback put an empty layer over a frozen one. A
+// layer over another has a map of the blocks of 4 KiB that are present in it;
+// what is absent is the parent's. A block may be present and a hole: unmapped
+// here, whatever is beneath. The grain is 4 KiB because that is what initiators
+// write: no write of whole blocks copies anything. A volume in use has an index
+// that says which layer shows a block, made page by page of the maps, so that a
+// read costs one look-up whatever the number of snapshots.
+//
+// The host's filesystem need not know of any of this: no reflinks are asked for.
+//
+// # What lasts
+//
+// A map tells of a block only when the block is durable: Sync syncs the blocks,
+// then writes the map and syncs that. In between a power cut leaves the old
+// block or the new one. So that a kill alone, which leaves the page cache, loses
+// no acknowledged write, each map has a second copy of its pages, written before
+// the acknowledgement and believed only while the kernel's boot id is the same.
 //
 // One API call is one transaction, so that a process killed at any instruction
-// leaves all of a call or nothing of it. A volume's file is made before its
+// leaves all of a call or nothing of it. A layer's files are durable before the
 // record is committed and removed after the record is gone; what a crash leaves
 // between the two is swept when the store is opened.
+//
+// # What goes away
+//
+// A layer that nothing shows is removed at once. One that only a single layer
+// shows is merged with it in the background: the upper one's blocks move down,
+// where it masks them, and it takes the lower one's files and place. If the
+// upper one takes a volume's writes, these go down too from then on, so that
+// it ends. At no point is anything seen of it, and a crash only has it begin
+// again. Until then the space of masked blocks stays taken, and a merge takes, at
+// most, that of the upper layer once more. A frozen layer that several layers
+// show keeps also the blocks that all of them mask, until all but one are gone.
 package store
 
 import (
@@ -91,7 +125,7 @@ func (s *Store) prepare(now time.Time) error {
 	if err := s.Update(func(t *Tx) error { return t.init(now) }); err != nil {
 		return fmt.Errorf("prepare %s: %w", s.dir, err)
 	}
-	return s.sweep()
+	return errors.Join(s.removeOld(), s.sweep())
 }
 
 // Close ends the store. The disks must be closed before.
