@@ -53,7 +53,7 @@ func (b *bench) burstOnce(ctx context.Context) error {
 // fallBack finds the end of a burst: the first second that is nearer to the
 // ceiling than to the burst.
 func fallBack(ends series) *BurstResult {
-	began, end := ends[0], ends[len(ends)-1]
+	began, end := ends[0], ends.end()
 	r := &BurstResult{Max: burstMax, Burst: burstBurst, Idle: burstIdle.Seconds(), Seconds: ends.seconds(began, end)}
 	for r.Lasted < len(r.Seconds) && r.Seconds[r.Lasted] > (burstMax+burstBurst)/2 {
 		r.Lasted++
@@ -123,8 +123,8 @@ func (b *bench) changeOnce(ctx context.Context) error {
 	ends := series(result.Ends[0])
 	b.report.Change = &ChangeResult{
 		Limits:  []int64{changeFrom, changeUp, changeDown},
-		IOPS:    []float64{ends.rate(ends[0]+settle, at[0]), ends.rate(at[0]+time.Second, at[1]), ends.rate(at[1]+time.Second, ends[len(ends)-1])},
-		Seconds: ends.seconds(0, ends[len(ends)-1]),
+		IOPS:    []float64{ends.rate(ends[0]+settle, at[0]), ends.rate(at[0]+time.Second, at[1]), ends.rate(at[1]+time.Second, ends.end())},
+		Seconds: ends.seconds(0, ends.end()),
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func (b *bench) floorOnce(ctx context.Context) error {
 
 // story tells the run in figures; protected is when the floor was in force.
 func story(victim series, neighbours [][]time.Duration, protected time.Duration) *FloorResult {
-	from, to := protected+time.Second, victim[len(victim)-1]
+	from, to := protected+time.Second, victim.end()
 	came := series(neighbours[0])[0]
 	r := &FloorResult{
 		Capability: capability, Floor: victimFloor, Before: lowestFloor, Ceiling: victimCeiling, NeighbourFloor: neighbourFloor,

@@ -8,6 +8,10 @@ import (
 // series is when I/Os ended, in ascending order.
 type series []time.Duration
 
+// end is until when a series is whole: as fio stops, nothing takes the place of
+// the I/Os that end last.
+func (s series) end() time.Duration { return s[len(s)-1] - time.Second/2 }
+
 // in counts the I/Os of [from, to).
 func (s series) in(from, to time.Duration) int {
 	return s.index(to) - s.index(from)

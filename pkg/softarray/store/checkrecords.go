@@ -156,6 +156,7 @@ func (c *checker) checkIndices() error {
 	}
 	c.entries(bucketDeleted, func(k, _ []byte) bool { _, ok := c.volumes[idOf(k)]; return ok })
 	c.entries(bucketCounters, func(k, _ []byte) bool { _, ok := c.volumes[idOf(k)]; return ok })
+	c.entries(bucketReservations, func(k, _ []byte) bool { _, ok := c.volumes[idOf(k)]; return ok })
 	c.entries(bucketVolumeSnapshots, func(k, _ []byte) bool {
 		s, err := c.Snapshots().Get(idOf(k[8:]))
 		return err == nil && s.VolumeID == idOf(k)
@@ -176,7 +177,7 @@ func (c *checker) entries(bucket []byte, good func(k, v []byte) bool) {
 func (c *checker) checkSequences() error {
 	for _, name := range [][]byte{
 		bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies,
-		bucketSnapshots, bucketGroupSnapshots, bucketLayers,
+		bucketSnapshots, bucketGroupSnapshots, bucketLayers, bucketJobs,
 	} {
 		b := c.tx.Bucket(name)
 		if k, _ := b.Cursor().Last(); k != nil && uint64(idOf(k)) > b.Sequence() {

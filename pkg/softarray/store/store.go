@@ -47,6 +47,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -81,6 +82,7 @@ type Store struct {
 	media  media
 	room   *room
 	keeper *keeper
+	closed atomic.Bool
 
 	mu   sync.Mutex
 	open map[int64]*layer  // by number
@@ -128,8 +130,12 @@ func (s *Store) prepare(now time.Time) error {
 	return errors.Join(s.removeOld(), s.sweep())
 }
 
-// Close ends the store. The disks must be closed before.
+// Close ends the store; a second call does nothing. The disks must be closed
+// before.
 func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
 	s.keeper.stop()
 	return errors.Join(s.Update((*Tx).markClean), s.db.Close())
 }

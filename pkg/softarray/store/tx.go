@@ -56,8 +56,9 @@ var (
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
 		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
-		bucketFaults, bucketJobs, bucketReservations,
+		bucketFaults, bucketJobs,
 		bucketSnapshots, bucketGroupSnapshots, bucketLayers, bucketLayerRefs,
+		bucketReservations,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {
 		if _, err := t.tx.CreateBucketIfNotExists(name); err != nil {
