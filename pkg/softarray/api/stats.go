@@ -102,19 +102,11 @@ type wireVolumeStats struct {
 const blockSize = 4096
 
 func (c *call) volumeStats(v store.Volume) (wireVolumeStats, error) {
-<<<<<<< HEAD
 	taken, err := c.tx.Usage(v)
 	if err != nil {
 		return wireVolumeStats{}, err
 	}
 	used := min(taken.Total(), v.Size) / blockSize
-=======
-	room, err := c.tx.Usage(v)
-	if err != nil {
-		return wireVolumeStats{}, err
-	}
-	used := min(room.Total(), v.Size) / blockSize
->>>>>>> w/api
 	usage := c.config.Data.Usage(v)
 	io := c.ioStats(usage)
 	return wireVolumeStats{
