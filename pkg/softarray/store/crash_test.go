@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	killRounds   = 25
+	killRounds   = 20
 	crashDirEnv  = "SAN_CSI_STORE_CRASH_DIR"
 	crashSeedEnv = "SAN_CSI_STORE_CRASH_SEED"
 )

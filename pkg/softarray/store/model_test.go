@@ -388,13 +388,13 @@ func (m *model) verifyTidy() {
 
 // TestModel does random things to a store and compares it with a model.
 func TestModel(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(4) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			dir, m, on := t.TempDir(), newModel(t, seed), newSimMedia()
 			for range 4 {
 				m.open(dir, on)
-				m.steps(150)
+				m.steps(100)
 				m.verifyTidy()
 				m.checkStore(true)
 				if err := m.close(); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	cutHistories = 24
+	cutHistories = 8
 	cutsEach     = 16
 )
 
