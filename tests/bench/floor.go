@@ -22,7 +22,7 @@ const (
 	victimFloor    = 1000
 	lowestFloor    = 50
 	neighbourFloor = 350
-	victimDepth    = 16
+	victimDepth    = 32
 	greedyDepth    = 32
 
 	aloneFor     = 8 * time.Second
