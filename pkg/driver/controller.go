@@ -17,7 +17,7 @@ type Volumes interface {
 	List(ctx context.Context, token string, limit int) ([]san.Volume, string, error)
 	Expand(ctx context.Context, id string, size provision.Size) (*san.Volume, error)
 	Modify(ctx context.Context, id string, params map[string]string) error
-	Capacity(ctx context.Context, params map[string]string) (provision.Capacity, error)
+	Capacity(ctx context.Context, params, place map[string]string) (provision.Capacity, error)
 }
 
 // Access are the flows that grant volumes to nodes.

@@ -26,13 +26,18 @@ func (c *Controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequ
 			Size:       size(req.GetCapacityRange()),
 			Parameters: req.GetParameters(),
 			Mutable:    req.GetMutableParameters(),
+			Topology:   topology(req.GetAccessibilityRequirements()),
 		})
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &csi.CreateVolumeResponse{Volume: encodeVolume(made.Volume, made.Context)}, nil
+	v := encodeVolume(made.Volume, made.Context)
+	for _, segments := range made.Topology {
+		v.AccessibleTopology = append(v.AccessibleTopology, &csi.Topology{Segments: segments})
+	}
+	return &csi.CreateVolumeResponse{Volume: v}, nil
 }
 
 func checkCreate(req *csi.CreateVolumeRequest) error {
@@ -132,6 +137,18 @@ func (c *Controller) ValidateVolumeCapabilities(ctx context.Context, req *csi.Va
 		VolumeCapabilities: slices.Clone(req.GetVolumeCapabilities()),
 		Parameters:         maps.Clone(req.GetParameters()),
 	}}, nil
+}
+
+func topology(r *csi.TopologyRequirement) provision.Topology {
+	return provision.Topology{Requisite: segments(r.GetRequisite()), Preferred: segments(r.GetPreferred())}
+}
+
+func segments(topologies []*csi.Topology) []map[string]string {
+	var all []map[string]string
+	for _, t := range topologies {
+		all = append(all, t.GetSegments())
+	}
+	return all
 }
 
 func size(r *csi.CapacityRange) provision.Size {

@@ -61,6 +61,10 @@ func TestMethods(t *testing.T) {
 			s, err := c.ListISCSISessions(ctx)
 			return s[0], err
 		}, `{}`, `{"sessions":[{"sessionID":1,"initiatorName":"iqn.x","volumeID":3,"initiator":null}]}`, Session{SessionID: 1, InitiatorName: "iqn.x", VolumeID: 3}},
+		"ListVolumeStats": {func(ctx context.Context, c *Client) (any, error) {
+			s, err := c.ListVolumeStats(ctx, 3, 4)
+			return s[0], err
+		}, `{"volumeIDs":[3,4]}`, `{"volumeStats":[{"volumeID":3,"actualIOPS":70,"throttle":0.5,"asyncDelay":null}]}`, VolumeStats{3, 70, 0.5}},
 		"ListQoSPolicies": {func(ctx context.Context, c *Client) (any, error) {
 			p, err := c.ListQoSPolicies(ctx)
 			return p[0], err

@@ -129,3 +129,22 @@ func (c *Client) DeleteVolume(ctx context.Context, id int64) error {
 func (c *Client) PurgeDeletedVolume(ctx context.Context, id int64) error {
 	return c.repeat(ctx, "PurgeDeletedVolume", volumeParams{id}, nil)
 }
+
+// VolumeStats is what a volume did in the array's last sample.
+type VolumeStats struct {
+	VolumeID   int64   `json:"volumeID"`
+	ActualIOPS int64   `json:"actualIOPS"`
+	Throttle   float64 `json:"throttle"` // 0 to 1
+}
+
+// ListVolumeStats returns the statistics of the volumes of those ids.
+func (c *Client) ListVolumeStats(ctx context.Context, ids ...int64) ([]VolumeStats, error) {
+	params := struct {
+		VolumeIDs []int64 `json:"volumeIDs"`
+	}{ids}
+	var result struct {
+		Stats []VolumeStats `json:"volumeStats"`
+	}
+	err := c.repeat(ctx, "ListVolumeStats", params, &result)
+	return result.Stats, err
+}

@@ -59,8 +59,16 @@ type Pool interface {
 	Identity(ctx context.Context) (Identity, error)
 	// Limits are the array's own bounds.
 	Limits(ctx context.Context) (Limits, error)
-	// Capacity is what volumes may still take.
+	// Capacity is what the array says it can hold and do.
 	Capacity(ctx context.Context) (Capacity, error)
+	// InForce is what a volume of that QoS would have: what the QoS leaves out
+	// comes from the array's defaults, or from the policy.
+	InForce(ctx context.Context, q QoS) (qos.Values, error)
+	// Promises are what every volume of the array holds, whoever made it; also
+	// deleted ones, which hold it until they are purged.
+	Promises(ctx context.Context) ([]Promise, error)
+	// Usage is what the volumes of those numbers do at present.
+	Usage(ctx context.Context, volumes []int64) (map[int64]Usage, error)
 	// Sweep removes what calls that were cut off left behind: volumes made but
 	// never handed out, access that nobody was granted.
 	Sweep(ctx context.Context) error
@@ -157,8 +165,28 @@ type Limits struct {
 	NameLength                 int // of the caller's name
 }
 
-// Capacity is what an array may still promise.
+// Capacity is what an array says of itself. Bytes are thin: what volumes are
+// promised, not what they have written.
 type Capacity struct {
-	AvailableBytes int64 // thin: what may still be provisioned
-	MaxIOPS        int64 // what the array says it can do
+	BoundBytes int64 // the array's own bound for the sum of all volumes
+	BlockBytes int64 // what it can store
+	MaxIOPS    int64 // what it says it can do
+}
+
+// Promise is what one volume of an array holds of it.
+type Promise struct {
+	Volume    int64 // its number on the array
+	Owner     Owner // the zero Owner: no driver of this kind made it
+	Name      string
+	SizeBytes int64
+	QoS       qos.Values // in force
+	Claimed   bool       // handed out; false = what a call that was cut off left
+	Deleted   bool       // in the recycle bin
+	Nodes     int        // how many hold a grant
+}
+
+// Usage is what a volume does at present.
+type Usage struct {
+	ActualIOPS int64   // I/Os a second, of any size
+	Throttle   float64 // 0 to 1: how far it is held below its ceiling
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -35,6 +37,8 @@ type stack struct {
 	array     element.Config // how the array is reached
 	initiator *fakeInitiator
 	disks     *fakeFilesystem
+	fleet     *placement.Fleet
+	stop      func() // the driver's, before the test ends
 }
 
 // startArray serves a software array on loopback and says how it is reached.
@@ -81,11 +85,17 @@ func start(t *testing.T) *stack {
 // startOn is the driver on an array that is reached so.
 func startOn(t *testing.T, array element.Config) *stack {
 	t.Helper()
+	return startWith(t, array, "test", placement.Budget{})
+}
+
+// startWith is startOn as the controller of that cluster and with that budget.
+func startWith(t *testing.T, array element.Config, cluster string, b placement.Budget) *stack {
+	t.Helper()
 	s := &stack{
 		endpoint: filepath.Join(t.TempDir(), "csi.sock"), array: array,
 		initiator: newFakeInitiator(), disks: newFakeFilesystem(),
 	}
-	d, err := driver.New(driver.Options{Version: "test", Controller: s.controller(t), Node: s.node(t)})
+	d, err := driver.New(driver.Options{Version: "test", Controller: s.controller(t, cluster, b), Node: s.node(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +106,13 @@ func startOn(t *testing.T, array element.Config) *stack {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Serve(ctx, l) }()
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("driver: %v", err)
 		}
 	})
+	t.Cleanup(s.stop)
 	if s.conn, err = grpc.NewClient("unix://"+s.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
 	}
@@ -109,19 +120,20 @@ func startOn(t *testing.T, array element.Config) *stack {
 	return s
 }
 
-func (s *stack) controller(t *testing.T) *driver.Controller {
+func (s *stack) controller(t *testing.T, cluster string, b placement.Budget) *driver.Controller {
 	t.Helper()
 	client, err := element.New(s.array)
 	if err != nil {
 		t.Fatal(err)
 	}
 	array, err := sanelement.New(sanelement.Config{
-		Client: client, Account: "k8s", Cluster: "test", Incarnation: "test-1", MaxVolumesPerNode: maxVolumes,
+		Client: client, Account: "k8s", Cluster: cluster, Incarnation: uuid.NewString(), MaxVolumesPerNode: maxVolumes,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	flows := provision.New(placement.NewFleet([]placement.Member{{Name: "a", Array: array}}), "test")
+	s.fleet = placement.NewFleet(cluster, []placement.Member{{Name: "a", Array: array, Budget: b}})
+	flows := provision.New(s.fleet, cluster)
 	return driver.NewController(flows, flows)
 }
 

@@ -39,8 +39,8 @@ func (a *Array) delete(ctx context.Context, h san.Handle, keep bool) (v api.Volu
 		return v, r, err
 	}
 	if v.Status == api.StatusDeleted {
-		if keep || h.UUID == "" || r.owner.Cluster == "" {
-			return v, r, nil // not proven ours, so it is left to the array's own purge
+		if keep || r.state == stateKept || h.UUID == "" || r.owner.Cluster == "" {
+			return v, r, nil // to be kept, or not proven ours: left to the array's own purge
 		}
 		return v, r, a.remove(ctx, v, keep)
 	}
@@ -49,6 +49,13 @@ func (a *Array) delete(ctx context.Context, h san.Handle, keep bool) (v api.Volu
 	}
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
 		return v, r, err
+	}
+	if keep && r.owner.Cluster != "" {
+		// A repeated call does not find the volume, and knows of no wish to keep it.
+		r.state = stateKept
+		if v, err = a.write(ctx, v, r); err != nil {
+			return v, r, err
+		}
 	}
 	return v, r, a.remove(ctx, v, keep)
 }

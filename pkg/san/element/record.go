@@ -20,7 +20,7 @@ const (
 	keyPVC     = keyPrefix + "pvc"    // namespace/name
 	keyPV      = keyPrefix + "pv"     //
 	keyClass   = keyPrefix + "class"  //
-	keyState   = keyPrefix + "state"  // pending:<incarnation>, claimed or imported
+	keyState   = keyPrefix + "state"  // pending:<incarnation>, claimed, imported or kept
 	keyBlank   = keyPrefix + "blank"  // "1": made empty by this driver
 	keyEpoch   = keyPrefix + "epoch"  // grants counted so far
 	keyNote    = keyPrefix + "note"   // see packText
@@ -32,6 +32,7 @@ const (
 
 	stateClaimed  = "claimed"
 	stateImported = "imported"
+	stateKept     = "kept" // deleted, to stay in the recycle bin
 	pendingPrefix = "pending:"
 )
 

@@ -27,7 +27,7 @@ func (a *Array) resolveQoS(ctx context.Context, q san.QoS) (shape, error) {
 			return shape{}, fmt.Errorf("qos policy %q together with values %+v: one or the other: %w", q.Policy, q.Values, san.ErrInvalid)
 		}
 		p, err := a.policy(ctx, q.Policy)
-		return shape{policy: p.ID, name: p.Name}, err
+		return shape{policy: p.ID, name: p.Name, resolved: p.QoS}, err
 	}
 	if q.Values == (qos.Values{}) {
 		return shape{}, nil
@@ -39,11 +39,20 @@ func (a *Array) resolveQoS(ctx context.Context, q san.QoS) (shape, error) {
 	if err := checkValues(q.Values, limits.QoS); err != nil {
 		return shape{}, err
 	}
-	defaults, err := a.defaults.get(ctx, a.clock, a.client.GetDefaultQoS)
+	defaults, err := a.defaultQoS(ctx)
 	if err != nil {
-		return shape{}, fail("read default QoS of array", a.client.Endpoint(), err)
+		return shape{}, err
 	}
 	return shape{asked: q.Values, resolved: fill(q.Values, defaults)}, nil
+}
+
+// defaultQoS is what a volume gets that asks for nothing.
+func (a *Array) defaultQoS(ctx context.Context) (api.QoS, error) {
+	q, err := a.defaults.get(ctx, a.clock, a.client.GetDefaultQoS)
+	if err != nil {
+		return q, fail("read default QoS of array", a.client.Endpoint(), err)
+	}
+	return q, nil
 }
 
 func fill(v qos.Values, defaults api.QoS) api.QoS {

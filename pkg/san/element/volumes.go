@@ -177,16 +177,22 @@ func (a *Array) List(ctx context.Context, start string, limit int) ([]san.Volume
 // each visits the active volumes of the array from an id on, until visit says
 // that it has enough. Classes may name accounts, so none is left out.
 func (a *Array) each(ctx context.Context, first int64, visit func(api.Volume) (more bool, err error)) error {
-	for {
-		page, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{
-			StartVolumeID: first, Limit: pageSize, VolumeStatus: api.StatusActive})
+	return a.pages(ctx, api.ListVolumesRequest{StartVolumeID: first, VolumeStatus: api.StatusActive}, func(v api.Volume) (bool, error) {
+		if v.Status != api.StatusActive {
+			return true, nil
+		}
+		return visit(v)
+	})
+}
+
+// pages visits the volumes of a list, page by page.
+func (a *Array) pages(ctx context.Context, request api.ListVolumesRequest, visit func(api.Volume) (more bool, err error)) error {
+	for request.Limit = pageSize; ; {
+		page, err := a.client.ListVolumes(ctx, request)
 		if err != nil {
 			return err
 		}
 		for _, v := range page {
-			if v.Status != api.StatusActive {
-				continue
-			}
 			if more, err := visit(v); err != nil || !more {
 				return err
 			}
@@ -194,6 +200,6 @@ func (a *Array) each(ctx context.Context, first int64, visit func(api.Volume) (m
 		if len(page) < pageSize {
 			return nil
 		}
-		first = page[len(page)-1].VolumeID + 1
+		request.StartVolumeID = page[len(page)-1].VolumeID + 1
 	}
 }

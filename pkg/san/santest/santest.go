@@ -53,7 +53,7 @@ type Held interface {
 // Run runs the suite; make gives each test a subject of its own.
 func Run(t *testing.T, make func(t *testing.T) Subject) {
 	for _, group := range []map[string]func(*testing.T, Subject){
-		createTests(), volumeTests(), grantTests(), revokeTests(), sweepTests(),
+		createTests(), volumeTests(), grantTests(), revokeTests(), sweepTests(), promiseTests(),
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, make(t)) })

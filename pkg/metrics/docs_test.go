@@ -1,0 +1,115 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// full are metrics of which each has been told something.
+func full() *Metrics {
+	m := New("v1")
+	m.Call("CreateVolume", "OK", time.Second)
+	m.ArrayCall("a", "ListVolumes", "ok", time.Second)
+	m.Loaded()
+	m.Reloaded(errors.New("x"))
+	m.Arrays(func() []Array {
+		return []Array{{Name: "a", Up: true, BudgetIOPS: 1000, PromisedIOPS: 1100, BudgetBytes: 10, PromisedBytes: 4, Volumes: 3, Others: 2, Deleted: 1, Attachments: 5}}
+	})
+	m.Volumes(func(context.Context) []Volume {
+		return []Volume{{Array: "a", ID: "3eeu:1:00000000", PV: "pvc-1", PVC: "shop/data", Floor: 50, Ceiling: 100, Burst: 200, ActualIOPS: 70, Throttle: .5}}
+	})
+	return m
+}
+
+// gathered are the metrics of ours by name.
+func gathered(t *testing.T, m *Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]*dto.MetricFamily{}
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), namespace+"_") {
+			found[f.GetName()] = f
+		}
+	}
+	return found
+}
+
+// row is a line of the page's tables: name, type, labels.
+var row = regexp.MustCompile("(?m)^\\| `(san_csi_[a-z_]+)` \\| ([a-z]+) \\| ([^|]*) \\|")
+
+// TestDocs holds docs/metrics.md against what is served.
+func TestDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]string{}
+	for _, cells := range row.FindAllStringSubmatch(string(page), -1) {
+		told[cells[1]] = cells[2] + " " + cells[3]
+	}
+	served := map[string]string{}
+	for name, f := range gathered(t, full()) {
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, "`"+l.GetName()+"`")
+		}
+		served[name] = strings.ToLower(f.GetType().String()) + " " + strings.Join(labels, ", ")
+	}
+	if !maps.Equal(told, served) {
+		for _, name := range slices.Sorted(maps.Keys(served)) {
+			if told[name] != served[name] {
+				t.Errorf("%s: served as %q, told as %q", name, served[name], told[name])
+			}
+		}
+		for name := range told {
+			if _, ok := served[name]; !ok {
+				t.Errorf("%s: told, and not served", name)
+			}
+		}
+	}
+}
+
+func TestArrays(t *testing.T) {
+	found := gathered(t, full())
+	for name, want := range map[string]float64{
+		"array_up": 1, "array_leaving": 0, "array_iops_budget": 1000, "array_iops_promised": 1100, "array_iops_headroom": -100,
+		"array_bytes_headroom": 6, "array_overrun": 1, "array_attachments": 5,
+		"volume_floor_iops": 50, "volume_throttle": .5, "config_valid": 0, "leader": 0,
+	} {
+		f := found[namespace+"_"+name]
+		if f == nil || f.GetMetric()[0].GetGauge().GetValue() != want {
+			t.Errorf("%s: %v, want %v", name, f, want)
+		}
+	}
+	var volumes []string
+	for _, m := range found["san_csi_array_volumes"].GetMetric() {
+		volumes = append(volumes, fmt.Sprint(m.GetLabel()[1].GetValue(), " ", m.GetGauge().GetValue()))
+	}
+	if want := []string{"cluster 3", "deleted 1", "others 2"}; !slices.Equal(volumes, want) {
+		t.Errorf("volumes %v, want %v", volumes, want)
+	}
+}
+
+// TestNothingWithoutWork: a standby, and a node, tell of no array.
+func TestNothingWithoutWork(t *testing.T) {
+	m := New("v1")
+	m.Arrays(func() []Array { return nil })
+	for name := range gathered(t, m) {
+		if strings.Contains(name, "array") || strings.Contains(name, "volume") {
+			t.Errorf("%s is served", name)
+		}
+	}
+}
