@@ -42,6 +42,10 @@ test-guest: build $(BIN)/csi-sanity ## the driver with the kernel's iSCSI: the h
 	@echo "==> tests in a virtual machine"
 	@go test -tags guest -count=1 -timeout 30m -v ./tests/node
 
+.PHONY: test-array-guest
+test-array-guest: build ## kernel initiator, file systems, exerciser and fio with verify, while san-array is killed again and again
+	@go test -tags guest -count=1 -timeout 15m -v ./tests/array
+
 .PHONY: test-harness
 test-harness: ## the virtual machine harness's own tests
 	@go test -tags guest -count=1 -timeout 20m ./tests/guest/...

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"k8s.io/klog/v2"
 )
 
 const (
@@ -44,7 +45,8 @@ func Watch(ctx context.Context, path string, apply func(*Config, error)) error {
 		case <-w.Events:
 			settled.Reset(quiet)
 			continue
-		case <-w.Errors: // such as an overflow: something has changed
+		case err := <-w.Errors: // such as an overflow: something has changed
+			klog.FromContext(ctx).V(2).Info("watch of the arrays' file", "err", err)
 			settled.Reset(quiet)
 			continue
 		case <-settled.C:

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	dto "github.com/prometheus/client_model/go"
 )
 
 // full are metrics of which each has been told something.
@@ -31,24 +29,47 @@ func full() *Metrics {
 	return m
 }
 
+// family is one metric as it is served.
+type family struct {
+	kind    string
+	labels  []string // names
+	samples []sample
+}
+
+type sample struct {
+	labels []string // values
+	value  float64  // of a gauge
+}
+
 // gathered are the metrics of ours by name.
-func gathered(t *testing.T, m *Metrics) map[string]*dto.MetricFamily {
+func gathered(t *testing.T, m *Metrics) map[string]family {
 	t.Helper()
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]*dto.MetricFamily{}
+	found := map[string]family{}
 	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), namespace+"_") {
-			found[f.GetName()] = f
+		name, ours := strings.CutPrefix(f.GetName(), namespace+"_")
+		if !ours {
+			continue
 		}
+		one := family{kind: strings.ToLower(f.GetType().String())}
+		for _, metric := range f.GetMetric() {
+			s := sample{value: metric.GetGauge().GetValue()}
+			one.labels = nil
+			for _, l := range metric.GetLabel() {
+				one.labels, s.labels = append(one.labels, l.GetName()), append(s.labels, l.GetValue())
+			}
+			one.samples = append(one.samples, s)
+		}
+		found[name] = one
 	}
 	return found
 }
 
 // row is a line of the page's tables: name, type, labels.
-var row = regexp.MustCompile("(?m)^\\| `(san_csi_[a-z_]+)` \\| ([a-z]+) \\| ([^|]*) \\|")
+var row = regexp.MustCompile("(?m)^\\| `san_csi_([a-z_]+)` \\| ([a-z]+) \\| ([^|]*) \\|")
 
 // TestDocs holds docs/metrics.md against what is served.
 func TestDocs(t *testing.T) {
@@ -62,11 +83,10 @@ func TestDocs(t *testing.T) {
 	}
 	served := map[string]string{}
 	for name, f := range gathered(t, full()) {
-		var labels []string
-		for _, l := range f.GetMetric()[0].GetLabel() {
-			labels = append(labels, "`"+l.GetName()+"`")
+		served[name] = f.kind + " "
+		if len(f.labels) > 0 {
+			served[name] += "`" + strings.Join(f.labels, "`, `") + "`"
 		}
-		served[name] = strings.ToLower(f.GetType().String()) + " " + strings.Join(labels, ", ")
 	}
 	if !maps.Equal(told, served) {
 		for _, name := range slices.Sorted(maps.Keys(served)) {
@@ -89,14 +109,13 @@ func TestArrays(t *testing.T) {
 		"array_bytes_headroom": 6, "array_overrun": 1, "array_attachments": 5,
 		"volume_floor_iops": 50, "volume_throttle": .5, "config_valid": 0, "leader": 0,
 	} {
-		f := found[namespace+"_"+name]
-		if f == nil || f.GetMetric()[0].GetGauge().GetValue() != want {
-			t.Errorf("%s: %v, want %v", name, f, want)
+		if f := found[name]; len(f.samples) != 1 || f.samples[0].value != want {
+			t.Errorf("%s: %+v, want %v", name, f, want)
 		}
 	}
 	var volumes []string
-	for _, m := range found["san_csi_array_volumes"].GetMetric() {
-		volumes = append(volumes, fmt.Sprint(m.GetLabel()[1].GetValue(), " ", m.GetGauge().GetValue()))
+	for _, s := range found["array_volumes"].samples {
+		volumes = append(volumes, fmt.Sprint(s.labels[1], " ", s.value))
 	}
 	if want := []string{"cluster 3", "deleted 1", "others 2"}; !slices.Equal(volumes, want) {
 		t.Errorf("volumes %v, want %v", volumes, want)

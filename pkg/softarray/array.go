@@ -151,26 +151,26 @@ func (a *Array) address(portals []net.Listener) (string, error) {
 	return host, nil
 }
 
-// redirect tells the target which portals are the cluster's and the nodes'. An
-// initiator must be able to reach what it is redirected to.
-func (a *Array) redirect(portals []net.Listener) error {
+// redirect tells the target which portals are the cluster's and the nodes', and
+// returns the first node's host, "" without redirection. An initiator must be
+// able to reach what it is redirected to.
+func (a *Array) redirect(portals []net.Listener) (node string, err error) {
 	if !a.config.Redirect {
-		return nil
+		return "", nil
 	}
 	if len(portals) < 2 {
-		return fmt.Errorf("redirection needs the cluster's iSCSI listener and a node's, there are %d", len(portals))
+		return "", fmt.Errorf("redirection needs the cluster's iSCSI listener and a node's, there are %d", len(portals))
 	}
-	var nodes []net.Addr
-	for i, portal := range portals {
+	var addresses []net.Addr
+	for _, portal := range portals {
 		if at, ok := portal.Addr().(*net.TCPAddr); ok && at.IP.IsUnspecified() {
-			return fmt.Errorf("redirection: the iSCSI listener %s is a wildcard", portal.Addr())
+			return "", fmt.Errorf("redirection: the iSCSI listener %s is a wildcard", portal.Addr())
 		}
-		if i > 0 {
-			nodes = append(nodes, portal.Addr())
-		}
+		addresses = append(addresses, portal.Addr())
 	}
-	a.targets.Redirect(portals[0].Addr(), nodes...)
-	return nil
+	a.targets.Redirect(addresses[0], addresses[1:]...)
+	node, _, err = net.SplitHostPort(addresses[1].String())
+	return node, err
 }
 
 // dataSide is the data side as the API needs it.

@@ -216,6 +216,29 @@ func TestWildcardPortalNeedsAnAdvertisedHost(t *testing.T) {
 	}
 }
 
+func TestRedirectionNeedsPortalsToGoTo(t *testing.T) {
+	a, err := Open(Config{DataDir: t.TempDir(), Username: "admin", Password: "secret", Redirect: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	wildcard, err := new(net.ListenConfig).Listen(t.Context(), "tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster, node := loopback(t), loopback(t)
+	for want, portals := range map[string][]net.Listener{
+		"":              {cluster, node},
+		"there are 1":   {cluster},
+		"is a wildcard": {cluster, wildcard},
+	} {
+		host, err := a.redirect(portals)
+		if want == "" && (err != nil || host != "127.0.0.1") || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d portals: %q, %v, want %q", len(portals), host, err, want)
+		}
+	}
+}
+
 func TestChangesReachTheVolumeInUse(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
 	r := startWith(t, Config{DataDir: t.TempDir(), Username: "admin", Password: "secret", Clock: clock})

@@ -34,7 +34,8 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	if err != nil {
 		return err
 	}
-	if err := a.redirect(portals); err != nil {
+	node, err := a.redirect(portals)
+	if err != nil {
 		return err
 	}
 	certificate, err := a.certificate(address)
@@ -44,7 +45,7 @@ func (a *Array) Run(ctx context.Context, apiListener net.Listener, portals ...ne
 	server := api.New(api.Config{
 		Store: a.store, Data: dataSide{volumes: a.volumes, targets: a.targets}, Clock: a.config.Clock,
 		Username: a.config.Username, Password: a.config.Password,
-		TotalIOPS: a.config.TotalIOPS, Capacity: a.config.Capacity, Address: address,
+		TotalIOPS: a.config.TotalIOPS, Capacity: a.config.Capacity, Address: address, NodeAddress: node,
 		Dialect: a.config.Dialect, StrictAdmission: a.config.StrictAdmission, FaultInjection: a.config.FaultInjection,
 	})
 	if err := a.logStart(ctx, address); err != nil {

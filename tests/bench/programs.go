@@ -63,7 +63,7 @@ func libraries(root string) string {
 func install(ctx context.Context, dir string) error {
 	for _, tool := range []string{"gcc", "make", "pkg-config"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%w: building fio needs Debian's gcc, libc6-dev, make, pkg-config and zlib1g-dev", err)
+			return fmt.Errorf("%w: building fio needs Debian's gcc, libc6-dev, make and pkg-config", err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

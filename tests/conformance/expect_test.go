@@ -13,8 +13,6 @@ const (
 // skips are the tests that a disk on a SAN does not take part in.
 func skips(more map[string]string) map[string]string {
 	list := map[string]string{
-		"ExtendedCopy.*":         "no third-party copy: INQUIRY says 3PC = 0",
-		"ReceiveCopyResults.*":   "no third-party copy: INQUIRY says 3PC = 0",
 		"PreventAllow.*":         "the medium is not removable",
 		"StartStopUnit.Simple":   "the medium is not removable",
 		"ReadOnly.ReadOnlySBC":   "the volume is writable; there is a run of its own",

@@ -26,6 +26,8 @@ type ArrayConfig struct {
 	Args []string
 }
 
+const iscsiPort = "3260"
+
 // arrayReady begins the line that san-array prints once it serves.
 const arrayReady = "ready"
 
@@ -61,8 +63,11 @@ func startArray(ctx context.Context, config ArrayConfig, log string) (*ArrayProc
 // APIAddress is where the array's JSON-RPC API listens, host:port.
 func (a *ArrayProcess) APIAddress() string { return net.JoinHostPort(HostIP, "443") }
 
-// Portal is the array's iSCSI portal, host:port.
-func (a *ArrayProcess) Portal() string { return net.JoinHostPort(HostIP, "3260") }
+// Portal is the cluster's iSCSI portal, host:port, which redirects logins.
+func (a *ArrayProcess) Portal() string { return net.JoinHostPort(HostIP, iscsiPort) }
+
+// NodePortal is the iSCSI portal where sessions are, host:port.
+func (a *ArrayProcess) NodePortal() string { return net.JoinHostPort(NodeIP, iscsiPort) }
 
 // CAFile is the certificate authority of the array's TLS certificate.
 func (a *ArrayProcess) CAFile() string { return filepath.Join(a.config.DataDir, "ca.pem") }
@@ -75,6 +80,8 @@ func (a *ArrayProcess) args() []string {
 		"--data-dir=" + a.config.DataDir,
 		"--api-address=" + a.APIAddress(),
 		"--iscsi-address=" + a.Portal(),
+		"--iscsi-address=" + a.NodePortal(),
+		"--iscsi-redirect",
 		"--advertise=" + HostIP,
 		"--credentials-file=" + a.config.CredentialsFile,
 	}

@@ -37,7 +37,7 @@ func TestArrayLifecycle(t *testing.T) {
 		t.Errorf("after Stop: running %v, %v", array.Running(), err)
 	}
 	text, err := os.ReadFile(log)
-	const want = "args: --data-dir=/data --api-address=192.0.2.1:443 --iscsi-address=192.0.2.1:3260 --advertise=192.0.2.1 " +
+	const want = "args: --data-dir=/data --api-address=192.0.2.1:443 --iscsi-address=192.0.2.1:3260 --iscsi-address=192.0.2.2:3260 --iscsi-redirect --advertise=192.0.2.1 " +
 		"--credentials-file=/data/credentials.yaml --total-iops=500\n"
 	if err != nil || strings.Count(string(text), want) != 2 {
 		t.Errorf("log: %s, %v; want twice %s", text, err, want)

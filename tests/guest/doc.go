@@ -18,8 +18,12 @@ package guest
 
 // The network of the private world.
 const (
-	// HostIP is the address of the host's side, where san-array listens.
+	// HostIP is the address of the host's side, where san-array listens: its
+	// API, and the cluster's iSCSI portal (SVIP).
 	HostIP = "192.0.2.1"
+	// NodeIP is the array's node (SIP), to which the cluster's portal redirects
+	// logins.
+	NodeIP = "192.0.2.2"
 
 	subnetPrefix = "192.0.2."
 	subnetBits   = "/24"

@@ -19,6 +19,7 @@ func makeBridge(ctx context.Context) error {
 		{"link", "set", "lo", "up"},
 		{"link", "add", bridgeName, "type", "bridge"},
 		{"address", "add", HostIP + subnetBits, "dev", bridgeName},
+		{"address", "add", NodeIP + subnetBits, "dev", bridgeName},
 		{"link", "set", bridgeName, "up"},
 	} {
 		if err := run(command(ctx, "ip", args...)); err != nil {

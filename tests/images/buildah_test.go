@@ -109,15 +109,14 @@ func (b *buildah) runIn(ctx context.Context, image string, options []string, com
 // remove deletes the store, unless something is still mounted in it: that may
 // be a directory of this machine.
 func (b *buildah) remove() error {
-	if _, err := b.run(context.Background(), "rm", "--all"); err != nil {
-		return err
-	}
+	// What a build that was cut off left may fail; it is deleted all the same.
+	_, unmounted := b.run(context.Background(), "rm", "--all")
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return err
 	}
 	if bytes.Contains(mounts, []byte(" "+b.dir+"/")) {
-		return fmt.Errorf("%s stays: something is mounted below", b.dir)
+		return errors.Join(fmt.Errorf("%s stays: something is mounted below", b.dir), unmounted)
 	}
 	return os.RemoveAll(b.dir)
 }

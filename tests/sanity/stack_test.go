@@ -44,6 +44,13 @@ type stack struct {
 // startArray serves a software array on loopback and says how it is reached.
 func startArray(t *testing.T) element.Config {
 	t.Helper()
+	reached, _ := startStoppable(t)
+	return reached
+}
+
+// startStoppable is startArray with what ends it before the test does.
+func startStoppable(t *testing.T) (reached element.Config, end func()) {
+	t.Helper()
 	array, err := softarray.Open(softarray.Config{DataDir: t.TempDir(), Username: username, Password: password})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +59,7 @@ func startArray(t *testing.T) element.Config {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- array.Run(ctx, control, data) }()
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("array: %v", err)
@@ -61,10 +68,11 @@ func startArray(t *testing.T) element.Config {
 			t.Errorf("array: %v", err)
 		}
 	})
+	t.Cleanup(end)
 	return element.Config{
 		Endpoint: "https://" + control.Addr().String() + "/json-rpc/12.5",
 		Username: username, Password: password, CAFile: array.CAFile(),
-	}
+	}, end
 }
 
 func listen(t *testing.T) net.Listener {
@@ -91,11 +99,23 @@ func startOn(t *testing.T, array element.Config) *stack {
 // startWith is startOn as the controller of that cluster and with that budget.
 func startWith(t *testing.T, array element.Config, cluster string, b placement.Budget) *stack {
 	t.Helper()
+	m := member(t, "a", array, cluster)
+	m.Budget = b
+	s := serve(t, cluster, m)
+	s.array = array
+	return s
+}
+
+// serve is the driver on those arrays, as the controller of that cluster.
+func serve(t *testing.T, cluster string, members ...placement.Member) *stack {
+	t.Helper()
 	s := &stack{
-		endpoint: filepath.Join(t.TempDir(), "csi.sock"), array: array,
+		endpoint:  filepath.Join(t.TempDir(), "csi.sock"),
 		initiator: newFakeInitiator(), disks: newFakeFilesystem(),
+		fleet: placement.NewFleet(cluster, members),
 	}
-	d, err := driver.New(driver.Options{Version: "test", Controller: s.controller(t, cluster, b), Node: s.node(t)})
+	flows := provision.New(s.fleet, cluster)
+	d, err := driver.New(driver.Options{Version: "test", Controller: driver.NewController(flows, flows), Node: s.node(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +140,10 @@ func startWith(t *testing.T, array element.Config, cluster string, b placement.B
 	return s
 }
 
-func (s *stack) controller(t *testing.T, cluster string, b placement.Budget) *driver.Controller {
+// member is an array of that name as a controller of the cluster reaches it.
+func member(t *testing.T, name string, reached element.Config, cluster string) placement.Member {
 	t.Helper()
-	client, err := element.New(s.array)
+	client, err := element.New(reached)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,9 +153,7 @@ func (s *stack) controller(t *testing.T, cluster string, b placement.Budget) *dr
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.fleet = placement.NewFleet(cluster, []placement.Member{{Name: "a", Array: array, Budget: b}})
-	flows := provision.New(s.fleet, cluster)
-	return driver.NewController(flows, flows)
+	return placement.Member{Name: name, Array: array}
 }
 
 func (s *stack) node(t *testing.T) *driver.Node {

@@ -68,6 +68,14 @@ func (c *call) keepGroup(volumes []int64, p keepParams) (store.GroupSnapshot, []
 	return c.tx.AddGroupSnapshot(g, members)
 }
 
+// distinct refuses a list that names something twice.
+func distinct(field string, ids []int64) error {
+	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) != len(ids) {
+		return failf(invalidParameter, "%s: an id is given twice", field)
+	}
+	return nil
+}
+
 func (c *call) groupSnapshotResult(g store.GroupSnapshot, members []store.Snapshot) (result, error) {
 	w, err := c.toWireGroupSnapshot(g)
 	return result{"groupSnapshot": w, "groupSnapshotID": g.ID, "members": toWireMembers(members)}, err

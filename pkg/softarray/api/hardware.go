@@ -48,7 +48,7 @@ func (c *call) node() (result, error) {
 	host := c.config.Address
 	return result{
 		"nodeID": nodeID, "name": "san-array-" + cluster.UniqueID, "uuid": cluster.NodeUUID, "softwareVersion": clusterVersion, "role": "Storage",
-		"mip": host, "sip": host, "cip": host, "mipi": "Bond1G", "sipi": "Bond10G", "cipi": "Bond10G",
+		"mip": host, "sip": cmp.Or(c.config.NodeAddress, host), "cip": host, "mipi": "Bond1G", "sipi": "Bond10G", "cipi": "Bond10G",
 		"platformInfo": result{
 			"chassisType": "software", "cpuModel": "", "nodeMemoryGB": 0, "nodeType": "san-array", "platformConfigVersion": "",
 		},

@@ -130,26 +130,25 @@ func parseRetention(text string) (time.Duration, error) {
 	return period, nil
 }
 
-// fifosOf are those of a volume's snapshots that give way to newer ones, the
-// oldest first.
+// fifosOf are the fifo ones of a volume's snapshots, the oldest first.
 func fifosOf(held []store.Snapshot) []store.Snapshot {
 	return slices.DeleteFunc(slices.Clone(held), func(s store.Snapshot) bool { return !s.FIFO })
 }
 
-// makeRoom finds a place for one more snapshot of a volume. One that gives way
-// takes the place of the oldest of its kind where all that are for these are
-// taken; another must not take the places that are kept for them.
+// makeRoom finds a place for one more snapshot of a volume. A fifo one pushes
+// out the oldest fifo one where there are fifoSize of them or no place is left;
+// any other must leave them minFifoSize places.
 func (c *call) makeRoom(v store.Volume, fifo bool) error {
 	held, err := c.tx.SnapshotsOf(v.ID)
 	if err != nil {
 		return err
 	}
-	fifos := fifosOf(held)
-	all, giving := int64(len(held)), int64(len(fifos))
-	if fifo && giving > 0 && (giving >= fifoSize(v) || all >= snapshotsPerVolumeMax) {
-		return c.tx.RemoveSnapshot(fifos[0].ID)
+	oldest := fifosOf(held)
+	all, fifos := int64(len(held)), int64(len(oldest))
+	if fifo && fifos > 0 && (fifos >= fifoSize(v) || all >= snapshotsPerVolumeMax) {
+		return c.tx.RemoveSnapshot(oldest[0].ID)
 	}
-	if all >= snapshotsPerVolumeMax || !fifo && all-giving >= snapshotsPerVolumeMax-v.MinFIFOSize {
+	if all >= snapshotsPerVolumeMax || !fifo && all-fifos >= snapshotsPerVolumeMax-v.MinFIFOSize {
 		return failf(maxSnapshotsPerVolume, "Exceeded maximum number of snapshots of VolumeID %d: it has %d of %d, %d are kept for fifo",
 			v.ID, all, snapshotsPerVolumeMax, v.MinFIFOSize)
 	}

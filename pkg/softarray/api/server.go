@@ -84,6 +84,7 @@ type Config struct {
 	TotalIOPS          int64  // what the array declares it can do, IOPS of 4 KiB
 	Capacity           int64  // room for volumes, bytes; 0 = all that the file system has
 	Address            string // host of MVIP and SVIP, without port
+	NodeAddress        string // host of the node's SIP; "" = Address
 	StrictAdmission    bool   // refuse floors whose sum exceeds TotalIOPS
 	Dialect            Dialect
 	FaultInjection     bool // serve the methods that inject faults

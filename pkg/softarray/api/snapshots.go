@@ -89,8 +89,8 @@ func modifySnapshot(c *call, p snapshotParams) (any, error) {
 	return result{"snapshot": w}, err
 }
 
-// rekeep changes how a snapshot is kept. It cannot push out another: one that
-// becomes a giver of way needs a free place for it.
+// rekeep changes how a snapshot is kept. It pushes out no other: one that
+// becomes fifo, or is so no longer, needs a free place of its new kind.
 func (c *call) rekeep(s store.Snapshot, p keepParams) (store.Snapshot, error) {
 	was := s.FIFO
 	if err := c.applyKeep(&s, p); err != nil {

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"encoding/json"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -117,12 +116,4 @@ func toWireMembers(snapshots []store.Snapshot) []wireMember {
 		out = append(out, wireMember{VolumeID: s.VolumeID, SnapshotID: s.ID, SnapshotUUID: s.UUID, Checksum: checksum})
 	}
 	return out
-}
-
-// distinct refuses a list that names something twice.
-func distinct(field string, ids []int64) error {
-	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) != len(ids) {
-		return failf(invalidParameter, "%s: an id is given twice", field)
-	}
-	return nil
 }

@@ -1,8 +1,6 @@
 package iscsi
 
 import (
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -99,30 +97,4 @@ func TestAccessThatChangesDuringTheLogin(t *testing.T) {
 	if list := p.server.Sessions(); len(list) > 0 {
 		t.Errorf("sessions %+v", list)
 	}
-}
-
-func FuzzParseText(f *testing.F) {
-	f.Add([]byte("InitiatorName=iqn.x\x00SendTargets=All\x00"))
-	f.Add([]byte("A=\x00\x00B"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		pairs, err := parseText(data)
-		if err != nil {
-			return
-		}
-		again, err := parseText(formatText(pairs))
-		if err != nil || !slices.Equal(pairs, again) {
-			t.Errorf("%q: %v, then %v, %v", data, pairs, again, err)
-		}
-	})
-}
-
-func FuzzParseBinary(f *testing.F) {
-	f.Add("0x0a1b")
-	f.Add("0bAAAA")
-	f.Fuzz(func(t *testing.T, s string) {
-		b, err := parseBinary(s, 64)
-		if err == nil && (len(b) > 64 || !strings.HasPrefix(strings.ToLower(s), "0")) {
-			t.Errorf("%q gave %d bytes", s, len(b))
-		}
-	})
 }

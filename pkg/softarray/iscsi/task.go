@@ -132,6 +132,9 @@ func (n *session) ready(t *task) {
 		n.mu.Unlock()
 		return
 	}
+	if t.out != nil {
+		t.cmd.Received(t.out.b[:t.need])
+	}
 	if n.mustWait(t) {
 		n.enter(t, held)
 		n.mu.Unlock()

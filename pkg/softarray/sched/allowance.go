@@ -6,8 +6,13 @@ import (
 	"github.com/san-csi/san-csi/pkg/qos"
 )
 
-// BurstTime is how much of its burst a volume can save up.
-const BurstTime = 60 * time.Second
+const (
+	// BurstTime is how much of its burst a volume can save up.
+	BurstTime = 60 * time.Second
+	// grace is how much of its floor is owed to a volume that waits: a process
+	// that gets no CPU for longer than Depth serves it late, but serves it.
+	grace = time.Second
+)
 
 // allowance is what a volume's own values let it do. In any time T that is at
 // most Burst × (T + Depth), and without credit Max × (T + Depth); or one I/O
@@ -63,7 +68,11 @@ func (a *allowance) burst(d time.Duration) int64 {
 func (a *allowance) earn(now time.Duration, price int64, held bool) {
 	d := min(max(0, now-a.at), BurstTime)
 	a.at = max(a.at, now)
-	a.floor.fill(d, price)
+	owed := a.floor.level
+	if held {
+		owed = earned(a.floor.iops, grace)
+	}
+	a.floor.fill(d, max(price, owed))
 	a.peak.fill(d, price)
 	spare := min(d, time.Duration(a.base.fill(d, price)/earned(a.base.iops, 1)))
 	if held {

@@ -83,7 +83,7 @@ func TestFloorAmongEightGreedyVolumes(t *testing.T) {
 		for range 8 {
 			values = append(values, qos.Values{Min: 50, Max: 15000, Burst: 15000})
 		}
-		counts := contend(t, NewArray(clock.RealClock{}, 5000), 10, values...)
+		counts := contend(t, NewArray(clock.RealClock{}, 5000), 5, values...)
 		near(t, "floor", counts[0], 1000, 1)
 		for _, greedy := range counts[1:] {
 			near(t, "greedy", greedy, 500, 25) // (5000 - 1000) / 8
@@ -95,7 +95,7 @@ func TestFloorAmongEightGreedyVolumes(t *testing.T) {
 // volume is as far from its ceiling as any other.
 func TestSharesAreProportional(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts := contend(t, NewArray(clock.RealClock{}, 6000), 10,
+		counts := contend(t, NewArray(clock.RealClock{}, 6000), 5,
 			qos.Values{Min: 1000, Max: 2000, Burst: 2000},
 			qos.Values{Min: 500, Max: 3500, Burst: 3500},
 			qos.Values{Min: 100, Max: 5100, Burst: 5100})
@@ -109,7 +109,7 @@ func TestSharesAreProportional(t *testing.T) {
 // A ceiling that is reached leaves its share to the others.
 func TestCeilingUnderContention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts := contend(t, NewArray(clock.RealClock{}, 4000), 10,
+		counts := contend(t, NewArray(clock.RealClock{}, 4000), 5,
 			qos.Values{Min: 50, Max: 100, Burst: 100},
 			qos.Values{Min: 50, Max: 10000, Burst: 10000},
 			qos.Values{Min: 3000, Max: 3000, Burst: 3000})
@@ -122,7 +122,7 @@ func TestCeilingUnderContention(t *testing.T) {
 // Floors that are more than the array can do are all cut by the same part.
 func TestFloorsBeyondTheCapability(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		counts := contend(t, NewArray(clock.RealClock{}, 1500), 10,
+		counts := contend(t, NewArray(clock.RealClock{}, 1500), 5,
 			qos.Values{Min: 1000, Max: 5000, Burst: 5000},
 			qos.Values{Min: 2000, Max: 5000, Burst: 5000})
 		near(t, "1000", counts[0], 500, 2)
@@ -204,7 +204,7 @@ func TestChangeUnderContention(t *testing.T) {
 		} {
 			loads[0].volume.SetQoS(step.values)
 			n := second()
-			if slack := int64(25 + step.values.Min/10); n[0] < step.want-slack || n[0] > step.want+slack || n[0]+n[1] > 4400 {
+			if slack := 25 + step.values.Min/10; n[0] < step.want-slack || n[0] > step.want+slack || n[0]+n[1] > 4400 {
 				t.Errorf("%+v: %d I/Os in the next second of %d, want %d", step.values, n[0], n[0]+n[1], step.want)
 			}
 		}

@@ -151,3 +151,30 @@ func TestHighestValuesDoNotOverflow(t *testing.T) {
 		}
 	}
 }
+
+// To wait for the array while nothing is served makes the floor owed, up to a
+// second of it; to be idle saves up a depth.
+func TestFloorIsOwedToWhoWaits(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		waits time.Duration
+		want  int64
+	}{
+		{"a depth", Depth, 100},
+		{"longer", 400 * time.Millisecond, 400},
+		{"for long", time.Minute, 1000},
+	} {
+		a := newAllowance(qos.Values{Min: 1000, Max: 5000, Burst: 5000}, 0, 0)
+		a.floor.level = 0
+		a.earn(tt.waits, priceOf(100), true)
+		a.earn(tt.waits+time.Minute, priceOf(100), false)
+		if got := a.floor.level / priceOf(100); got != tt.want {
+			t.Errorf("%s: %d I/Os, want %d", tt.name, got, tt.want)
+		}
+		a.floor.level = 0
+		a.earn(time.Hour, priceOf(100), false)
+		if got := a.floor.level / priceOf(100); got != 100 {
+			t.Errorf("idle: %d I/Os, want 100", got)
+		}
+	}
+}

@@ -25,6 +25,7 @@ type Command struct {
 	blocks  uint64
 	failure *Sense
 	barred  bool // by a reservation
+	copy    *copyList
 	noLUN   bool
 }
 
@@ -88,6 +89,14 @@ func (c *Command) prepare() *Sense {
 		return nil
 	}
 	return op.prepare(c.nexus.lun, c)
+}
+
+// Received tells the command its data, between Prepare and Run, where what it
+// counts for (Media) depends on that.
+func (c *Command) Received(out []byte) {
+	if c.op != nil && c.op.receive != nil && c.failure == nil && !c.barred {
+		c.op.receive(c.nexus.lun, c, out)
+	}
 }
 
 // Run carries the command out. out is the data from the initiator, which may

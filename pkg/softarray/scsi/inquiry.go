@@ -42,6 +42,7 @@ func (l *LUN) standardInquiry(noLUN bool) []byte {
 	b[2] = 0x06             // SPC-4
 	b[3] = 0x12             // HISUP, response data format 2
 	b[4] = byte(len(b) - 5) // additional length
+	b[5] = 0x08             // 3PC
 	b[7] = 0x02             // CMDQUE
 	copy(b[8:], padded(l.id.Vendor, 8))
 	copy(b[16:], padded(l.id.Product, 16))
@@ -57,11 +58,13 @@ func (l *LUN) vitalPage(code byte) ([]byte, bool) {
 	var body []byte
 	switch code {
 	case 0x00:
-		body = []byte{0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2}
+		body = []byte{0x00, 0x80, 0x83, 0x8f, 0xb0, 0xb1, 0xb2}
 	case 0x80:
 		body = []byte(l.id.EUI)
 	case 0x83:
 		body = l.designators()
+	case 0x8f:
+		body = thirdPartyCopy()
 	case 0xb0:
 		body = l.blockLimits()
 	case 0xb1:

@@ -91,6 +91,7 @@ func send(n *Nexus, lun uint64, out []byte, cdb ...byte) Reply {
 	var c Command
 	n.Prepare(&c, lun, [16]byte(append(cdb, make([]byte, 16-len(cdb))...)))
 	c.Offered = len(out)
+	c.Received(out)
 	return c.Run(make([]byte, c.DataIn), out)
 }
 

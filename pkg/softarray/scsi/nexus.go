@@ -22,6 +22,7 @@ type Nexus struct {
 	size    atomic.Int64
 	pending atomic.Bool
 	barred  atomic.Uint32 // of type access
+	copied  atomic.Pointer[copied]
 
 	mu         sync.Mutex
 	attentions []Sense

@@ -24,6 +24,7 @@ const (
 	keyIllegalRequest = 0x5
 	keyUnitAttention  = 0x6
 	keyDataProtect    = 0x7
+	keyCopyAborted    = 0xa
 	keyAbortedCommand = 0xb
 	keyMiscompare     = 0xe
 )
@@ -52,6 +53,11 @@ var (
 	senseListLength             = Sense{Key: keyIllegalRequest, ASC: 0x1a}
 	senseInfoUnit               = Sense{Key: keyIllegalRequest, ASC: 0x0e, ASCQ: 0x03}
 	senseInvalidRelease         = Sense{Key: keyIllegalRequest, ASC: 0x26, ASCQ: 0x04}
+	senseTooManyTargets         = Sense{Key: keyIllegalRequest, ASC: 0x26, ASCQ: 0x06}
+	senseTargetType             = Sense{Key: keyIllegalRequest, ASC: 0x26, ASCQ: 0x07}
+	senseTooManySegments        = Sense{Key: keyIllegalRequest, ASC: 0x26, ASCQ: 0x08}
+	senseSegmentType            = Sense{Key: keyIllegalRequest, ASC: 0x26, ASCQ: 0x09}
+	senseInlineData             = Sense{Key: keyIllegalRequest, ASC: 0x26, ASCQ: 0x0b}
 	senseSavingUnsup            = Sense{Key: keyIllegalRequest, ASC: 0x39}
 	senseNoRegistration         = Sense{Key: keyIllegalRequest, ASC: 0x55, ASCQ: 0x04}
 	senseWriteProtected         = Sense{Key: keyDataProtect, ASC: 0x27}
@@ -64,6 +70,8 @@ var (
 	senseReservationsReleased   = Sense{Key: keyUnitAttention, ASC: 0x2a, ASCQ: 0x04}
 	senseRegistrationsPreempted = Sense{Key: keyUnitAttention, ASC: 0x2a, ASCQ: 0x05}
 	senseCapacityChanged        = Sense{Key: keyUnitAttention, ASC: 0x2a, ASCQ: 0x09}
+	senseCopyAborted            = Sense{Key: keyCopyAborted}
+	senseNotReachable           = Sense{Key: keyCopyAborted, ASC: 0x0d, ASCQ: 0x02}
 	SenseUnexpectedData         = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0c}
 	SenseNotEnoughData          = Sense{Key: keyAbortedCommand, ASC: 0x0c, ASCQ: 0x0d}
 	SenseCRC                    = Sense{Key: keyAbortedCommand, ASC: 0x47, ASCQ: 0x05}

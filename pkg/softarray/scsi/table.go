@@ -16,6 +16,7 @@ type operation struct {
 	// writes: refused on a read-only LUN.
 	writes  bool
 	prepare func(*LUN, *Command) *Sense
+	receive func(*LUN, *Command, []byte)
 	run     func(l *LUN, c *Command, in, out []byte) Reply
 }
 
@@ -84,6 +85,9 @@ func operations() []operation {
 		reserveOutRow(actionRegister), reserveOutRow(actionReserve), reserveOutRow(actionRelease),
 		reserveOutRow(actionClear), reserveOutRow(actionPreempt), reserveOutRow(actionPreemptAbort),
 		reserveOutRow(actionRegisterAndIgnore), reserveOutRow(actionRegisterAndMove),
+		{usage: []byte{0x83, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, all, all, all, all, 0, 0}, service: true, access: writing, writes: true, prepare: prepareCopy, receive: receiveCopy, run: runCopy},
+		{usage: []byte{0x84, 0x00, all, 0, 0, 0, 0, 0, 0, 0, all, all, all, all, 0, 0}, service: true, access: reading, run: copyStatus},
+		{usage: []byte{0x84, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, all, all, all, all, 0, 0}, service: true, access: reading, run: copyParameters},
 		{usage: blocks(0x88, dpoFUA), access: reading, prepare: prepareRead, run: read},
 		{usage: []byte{0x89, dpoFUA, all, all, all, all, all, all, all, all, 0, 0, 0, all, 0x3f, 0}, access: writing, writes: true, prepare: prepareCompareWrite, run: compareWrite},
 		{usage: blocks(0x8a, dpoFUA), access: writing, writes: true, prepare: prepareWrite, run: write},

@@ -47,17 +47,13 @@ type Load struct {
 
 // Result is what a load reached.
 type Result struct {
-	Ops    int64
-	IOPS   float64 // of all LUNs together
-	Median time.Duration
-	P99    time.Duration
+	Ops  int64
+	IOPS float64 // of all LUNs together
+	P99  time.Duration
 	// Ends are, by LUN, when its I/Os ended, from the load's Since on, in
 	// ascending order and to the millisecond; nil where none is given.
 	Ends [][]time.Duration
 }
-
-// Bytes is what an array counts as throughput, bytes a second.
-func (l Load) Bytes(r Result) float64 { return r.IOPS * float64(l.Block) }
 
 // Run puts a load on and waits for its end.
 func (p *Program) Run(ctx context.Context, l Load) (Result, error) {
@@ -139,8 +135,5 @@ func parse(out []byte) (Result, error) {
 	if job.Error != 0 || d.Total == 0 {
 		return Result{}, fmt.Errorf("fio: error %d after %d I/Os", job.Error, d.Total)
 	}
-	return Result{
-		Ops: d.Total, IOPS: d.IOPS,
-		Median: time.Duration(d.Latency.Percentile["50.000000"]), P99: time.Duration(d.Latency.Percentile["99.000000"]),
-	}, nil
+	return Result{Ops: d.Total, IOPS: d.IOPS, P99: time.Duration(d.Latency.Percentile["99.000000"])}, nil
 }

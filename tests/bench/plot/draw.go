@@ -20,6 +20,7 @@ func (s *story) draw(file string) error {
 	p := plot.New()
 	p.Title.Text = fmt.Sprintf("One volume and eight greedy neighbours on an array of %d IOPS", s.Capability)
 	p.X.Label.Text, p.Y.Label.Text = "seconds", "IOPS of 4 KiB"
+	p.X.Min = 0
 	p.Y.Min, p.Y.Max = 0, float64(s.Ceiling)*1.5
 	p.Legend.Top = true
 	for i, counts := range s.Neighbours {
