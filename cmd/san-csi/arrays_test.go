@@ -96,7 +96,7 @@ func metricsOf(t *testing.T, m *metrics.Metrics) string {
 func TestReload(t *testing.T) {
 	one, two, other := newMVIP(t, "aaaa", "secret-1"), newMVIP(t, "bbbb", "secret-b"), newMVIP(t, "cccc", "secret-1")
 	first := one.entry(t, "a", "secret-1")
-	m := metrics.New("test")
+	m := metrics.New("test", true)
 	a, err := openArrays(parse(t, first), "east", 0, m)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestReload(t *testing.T) {
 func TestReloadOfTheSame(t *testing.T) {
 	one := newMVIP(t, "aaaa", "x")
 	entry := one.entry(t, "a", "x")
-	m := metrics.New("test")
+	m := metrics.New("test", true)
 	a, err := openArrays(parse(t, entry), "east", 0, m)
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ type service struct {
 // with a wrong configuration is seen while the leader still works. No array is
 // called.
 func prepare(ctx context.Context, o *options) (*service, error) {
-	s := &service{o: o, metrics: metrics.New(version)}
+	s := &service{o: o, metrics: metrics.New(version, o.mode.controller())}
 	var err error
 	if s.client, err = connect(o); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 
 // full are metrics of which each has been told something.
 func full() *Metrics {
-	m := New("v1")
+	m := New("v1", true)
 	m.Call("CreateVolume", "OK", time.Second)
 	m.ArrayCall("a", "ListVolumes", "ok", time.Second)
 	m.Loaded()
@@ -122,13 +122,21 @@ func TestArrays(t *testing.T) {
 	}
 }
 
-// TestNothingWithoutWork: a standby, and a node, tell of no array.
+// TestNothingWithoutWork: a standby tells of no array, a node of calls alone.
 func TestNothingWithoutWork(t *testing.T) {
-	m := New("v1")
-	m.Arrays(func() []Array { return nil })
-	for name := range gathered(t, m) {
-		if strings.Contains(name, "array") || strings.Contains(name, "volume") {
-			t.Errorf("%s is served", name)
+	standby := New("v1", true)
+	standby.Arrays(func() []Array { return nil })
+	standby.Volumes(func(context.Context) []Volume { return nil })
+	node := New("v1", false)
+	for _, m := range []*Metrics{standby, node} {
+		m.Call("Probe", "OK", time.Millisecond)
+	}
+	for m, want := range map[*Metrics][]string{
+		standby: {"build_info", "config_loaded_timestamp_seconds", "config_valid", "grpc_call_duration_seconds", "leader"},
+		node:    {"build_info", "grpc_call_duration_seconds"},
+	} {
+		if got := slices.Sorted(maps.Keys(gathered(t, m))); !slices.Equal(got, want) {
+			t.Errorf("served are %v, want %v", got, want)
 		}
 	}
 }

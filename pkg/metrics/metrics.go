@@ -26,8 +26,9 @@ type Metrics struct {
 	loaded     prometheus.Gauge
 }
 
-// New are the metrics of a driver of that version.
-func New(version string) *Metrics {
+// New are the metrics of a driver of that version: of a node, or of a controller
+// too.
+func New(version string, controller bool) *Metrics {
 	m := &Metrics{
 		registry:   prometheus.NewRegistry(),
 		leader:     gauge("leader", "1 while this process serves the controller's calls, 0 while it stands by."),
@@ -41,9 +42,11 @@ func New(version string) *Metrics {
 	build := gauge("build_info", "1, with the driver's version.")
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.WrapCollectorWith(prometheus.Labels{"version": version}, build),
-		m.leader, m.calls, m.arrayCalls, m.arrayTimes, m.reloads, m.valid, m.loaded,
+		prometheus.WrapCollectorWith(prometheus.Labels{"version": version}, build), m.calls,
 	)
+	if controller {
+		m.registry.MustRegister(m.leader, m.arrayCalls, m.arrayTimes, m.reloads, m.valid, m.loaded)
+	}
 	build.Set(1)
 	return m
 }

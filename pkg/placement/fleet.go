@@ -101,34 +101,60 @@ func (f *Fleet) Members() []Member {
 	return f.members
 }
 
-// ByID is the array of that unique id. An array whose id is not known yet is
-// asked; one that does not answer is passed over unless the id could be its own.
+// ByID is the array of that unique id. Arrays whose id is not known yet are
+// asked, all at once, so that one that hangs keeps nobody from another; one that
+// does not answer matters only where no other has the id.
 func (f *Fleet) ByID(ctx context.Context, id string) (Member, error) {
 	members := f.Members()
+	var unknown []Member
 	for _, m := range members {
-		if f.knownID(m) == id {
+		switch f.knownID(m) {
+		case id:
 			return m, nil
+		case "":
+			unknown = append(unknown, m)
 		}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var down error
-	for _, m := range members {
-		if f.knownID(m) != "" {
-			continue // another's id, and an array keeps its own for life
-		}
-		identity, err := m.Array.Identity(ctx)
-		if err != nil {
-			down = fmt.Errorf("array %q: %w", m.Name, err)
+	for answer := range ask(ctx, unknown) {
+		if answer.err != nil {
+			down = fmt.Errorf("array %q: %w", answer.member.Name, answer.err)
 			continue
 		}
-		f.learnID(m, identity.UniqueID)
-		if identity.UniqueID == id {
-			return m, nil
+		f.learnID(answer.member, answer.id)
+		if answer.id == id {
+			return answer.member, nil
 		}
 	}
 	if down != nil {
 		return Member{}, fmt.Errorf("array with id %q: not among those that answer: %w", id, down)
 	}
 	return Member{}, fmt.Errorf("array with id %q (there are: %s): %w: %w", id, names(members), ErrNoArray, san.ErrNotFound)
+}
+
+type identified struct {
+	member Member
+	id     string
+	err    error
+}
+
+// ask asks each array who it is. The answers come as they are there.
+func ask(ctx context.Context, members []Member) <-chan identified {
+	answers := make(chan identified, len(members))
+	var asking sync.WaitGroup
+	for _, m := range members {
+		asking.Go(func() {
+			identity, err := m.Array.Identity(ctx)
+			answers <- identified{m, identity.UniqueID, err}
+		})
+	}
+	go func() {
+		asking.Wait()
+		close(answers)
+	}()
+	return answers
 }
 
 func (f *Fleet) knownID(m Member) string {

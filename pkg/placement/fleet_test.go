@@ -59,6 +59,26 @@ func TestByIDAsksOnce(t *testing.T) {
 	}
 }
 
+// hung is an array that answers nothing.
+type hung struct{ san.Array }
+
+func (hung) Identity(ctx context.Context) (san.Identity, error) {
+	<-ctx.Done()
+	return san.Identity{}, ctx.Err()
+}
+
+func TestByIDBesideAnArrayThatHangs(t *testing.T) {
+	f := NewFleet("east", []Member{{Name: "hung", Array: hung{}}, {Name: "b", Array: named{id: "bbbb"}}})
+	if m, err := f.ByID(t.Context(), "bbbb"); err != nil || m.Name != "b" {
+		t.Errorf("got %q, %v", m.Name, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.ByID(ctx, "cccc"); !errors.Is(err, context.Canceled) {
+		t.Errorf("perhaps the one that hangs: %v", err)
+	}
+}
+
 func TestParseSelector(t *testing.T) {
 	for text, want := range map[string]map[string]string{
 		"tier=fast":         {"tier": "fast"},
