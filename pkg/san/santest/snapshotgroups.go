@@ -24,16 +24,17 @@ func handles(volumes ...san.Volume) []san.Handle {
 	return all
 }
 
-func group(t *testing.T, a san.Array, name string, volumes ...san.Volume) san.SnapshotGroup {
+// group is the group of that name of those volumes.
+func group(t *testing.T, a san.Array, volumes ...san.Volume) san.SnapshotGroup {
 	t.Helper()
-	g, err := a.CreateGroup(t.Context(), san.GroupRequest{Name: name, Sources: handles(volumes...)})
+	g, err := a.CreateGroup(t.Context(), san.GroupRequest{Name: "group-1", Sources: handles(volumes...)})
 	must(t, err)
 	return *g
 }
 
 func groupIsIdempotent(t *testing.T, s Subject) {
 	v, other := create(t, s.Array, "pvc-1"), create(t, s.Array, "pvc-2")
-	first := group(t, s.Array, "group-1", v, other)
+	first := group(t, s.Array, v, other)
 	if first.Name != "group-1" || len(first.Members) != 2 || first.Created.IsZero() || len(first.Handle.UUID) != 8 {
 		t.Fatalf("group %+v", first)
 	}
@@ -46,7 +47,7 @@ func groupIsIdempotent(t *testing.T, s Subject) {
 		}
 	}
 	for _, a := range []san.Array{s.Array, s.Restart(t)} {
-		if again := group(t, a, "group-1", other, v); again.Handle != first.Handle {
+		if again := group(t, a, other, v); again.Handle != first.Handle {
 			t.Errorf("the same name gives %+v, then %+v", first.Handle, again.Handle)
 		}
 		if got, err := a.GetGroup(t.Context(), first.Handle); err != nil || len(got.Members) != 2 || got.Members[0] != first.Members[0] {
@@ -77,14 +78,14 @@ func groupRefuses(t *testing.T, s Subject) {
 			counts(t, "snapshots", s.Snapshots(t), 0)
 		})
 	}
-	group(t, s.Array, "group-1", v, other)
+	group(t, s.Array, v, other)
 	_, err := s.Array.CreateGroup(t.Context(), san.GroupRequest{Name: "group-1", Sources: handles(v)})
 	wants(t, err, san.ErrExists, "group-1")
 }
 
 func groupGoesWhole(t *testing.T, s Subject) {
 	v, other := create(t, s.Array, "pvc-1"), create(t, s.Array, "pvc-2")
-	g := group(t, s.Array, "group-1", v, other)
+	g := group(t, s.Array, v, other)
 	wants(t, s.Array.DeleteSnapshot(t.Context(), g.Members[0].Handle), san.ErrInvalid, "member")
 	wants(t, s.Array.Delete(t.Context(), v.Handle, false), san.ErrBusy, "snapshot")
 	stranger := g.Handle
@@ -115,7 +116,7 @@ func groupLandsBeforeRetry(t *testing.T, s Subject) {
 	if listed, _, err := a.ListSnapshots(t.Context(), san.SnapshotQuery{}); err != nil || len(listed) != 0 {
 		t.Errorf("members of a group that was never handed out are listed: %+v, %v", listed, err)
 	}
-	g := group(t, a, "group-1", v, other)
+	g := group(t, a, v, other)
 	must(t, a.Sweep(t.Context()))
 	_, err := a.GetGroup(t.Context(), g.Handle)
 	must(t, err)
@@ -126,7 +127,7 @@ func groupLandsAfterDelete(t *testing.T, s Subject) {
 	v, other := create(t, s.Array, "pvc-1"), create(t, s.Array, "pvc-2")
 	held := loseGroup(t, s, v, other)
 	a := s.Restart(t)
-	must(t, a.DeleteGroup(t.Context(), group(t, a, "group-1", v, other).Handle))
+	must(t, a.DeleteGroup(t.Context(), group(t, a, v, other).Handle))
 	held.Land(t)
 	must(t, a.Sweep(t.Context()))
 	counts(t, "snapshots", s.Snapshots(t), 0)

@@ -233,7 +233,7 @@ func snapshotLists(t *testing.T, s Subject) {
 		of := []san.Volume{v, other}[i%2]
 		want[snapshot(t, s.Array, fmt.Sprintf("snap-%d", i), of).Handle] = of.Handle
 	}
-	for _, m := range group(t, s.Array, "group-1", v, other).Members {
+	for _, m := range group(t, s.Array, v, other).Members {
 		want[m.Handle] = m.Source
 	}
 	for _, limit := range []int{1, 3, 7, 8, 0} {
