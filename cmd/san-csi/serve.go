@@ -75,7 +75,8 @@ func (s *service) controller(ctx context.Context, serving *driver.Options) error
 		return err
 	}
 	s.flows = provision.New(s.arrays.fleet, cluster)
-	serving.Controller = driver.NewController(s.flows, s.flows)
+	serving.Controller = driver.NewController(s.flows, s.flows, s.flows)
+	serving.Groups = driver.NewGroupController(s.flows)
 	serving.Topology = slices.ContainsFunc(file.Arrays, func(a config.Array) bool { return len(a.Topology) > 0 })
 	tell(s.metrics, s.arrays.fleet, s.flows, s.leads.Load, s.o.volumeMetrics)
 	return nil

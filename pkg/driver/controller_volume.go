@@ -14,7 +14,7 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// CreateVolume makes a LUN with the class's QoS (CSI spec, CreateVolume).
+// CreateVolume makes a LUN with the class's QoS, empty or of another's content (CSI spec, CreateVolume).
 func (c *Controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
 	if err := checkCreate(req); err != nil {
 		return nil, err
@@ -27,6 +27,7 @@ func (c *Controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequ
 			Parameters: req.GetParameters(),
 			Mutable:    req.GetMutableParameters(),
 			Topology:   topology(req.GetAccessibilityRequirements()),
+			Source:     source(req.GetVolumeContentSource()),
 		})
 		return err
 	})
@@ -34,6 +35,7 @@ func (c *Controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequ
 		return nil, err
 	}
 	v := encodeVolume(made.Volume, made.Context)
+	v.ContentSource = req.GetVolumeContentSource()
 	for _, segments := range made.Topology {
 		v.AccessibleTopology = append(v.AccessibleTopology, &csi.Topology{Segments: segments})
 	}
@@ -44,14 +46,14 @@ func checkCreate(req *csi.CreateVolumeRequest) error {
 	if err := required(field{"name", req.GetName()}); err != nil {
 		return err
 	}
-	if n := len(req.GetName()); n > maxName {
-		return status.Errorf(codes.InvalidArgument, "name: %d bytes, at most %d", n, maxName)
+	if err := checkName(req.GetName()); err != nil {
+		return err
 	}
 	if err := checkCapabilities(req.GetVolumeCapabilities()); err != nil {
 		return err
 	}
-	if req.GetVolumeContentSource() != nil {
-		return status.Error(codes.InvalidArgument, "volume_content_source: snapshots and clones are not offered")
+	if err := checkSource(req.GetVolumeContentSource()); err != nil {
+		return err
 	}
 	if r := req.GetCapacityRange(); r != nil && r.GetRequiredBytes() == 0 && r.GetLimitBytes() == 0 {
 		return status.Error(codes.InvalidArgument, "capacity_range: required_bytes 0 and limit_bytes 0: at least one must be positive")

@@ -28,6 +28,7 @@ type Options struct {
 	// Standby: serve nothing but the identity, not ready, until Activate.
 	Standby    bool
 	Controller *Controller
+	Groups     *GroupController // beside a Controller; may be nil
 	Node       *Node
 	// Topology: some volumes are not reached from every node.
 	Topology bool
@@ -53,9 +54,12 @@ func New(o Options) (*Driver, error) {
 		o.Observe = func(string, string, time.Duration) {}
 	}
 	s := grpc.NewServer(grpc.ChainUnaryInterceptor(observe(o.Observe), intercept, d.intercept))
-	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, topology: o.Topology, duty: d})
+	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, groups: o.Groups != nil, topology: o.Topology, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)
+	}
+	if o.Groups != nil {
+		csi.RegisterGroupControllerServer(s, o.Groups)
 	}
 	if o.Node != nil {
 		csi.RegisterNodeServer(s, o.Node)

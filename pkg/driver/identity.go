@@ -11,6 +11,7 @@ type identity struct {
 	csi.UnimplementedIdentityServer
 	version    string
 	controller bool
+	groups     bool
 	topology   bool
 	duty       *duty
 }
@@ -26,15 +27,19 @@ func (i *identity) GetPluginCapabilities(context.Context, *csi.GetPluginCapabili
 	caps := []*csi.PluginCapability{{Type: &csi.PluginCapability_VolumeExpansion_{
 		VolumeExpansion: &csi.PluginCapability_VolumeExpansion{Type: csi.PluginCapability_VolumeExpansion_ONLINE},
 	}}}
-	if i.controller {
-		caps = append(caps, &csi.PluginCapability{Type: &csi.PluginCapability_Service_{
-			Service: &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_CONTROLLER_SERVICE},
-		}})
-	}
-	if i.topology {
-		caps = append(caps, &csi.PluginCapability{Type: &csi.PluginCapability_Service_{
-			Service: &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_VOLUME_ACCESSIBILITY_CONSTRAINTS},
-		}})
+	for _, service := range []struct {
+		served bool
+		name   csi.PluginCapability_Service_Type
+	}{
+		{i.controller, csi.PluginCapability_Service_CONTROLLER_SERVICE},
+		{i.groups, csi.PluginCapability_Service_GROUP_CONTROLLER_SERVICE},
+		{i.topology, csi.PluginCapability_Service_VOLUME_ACCESSIBILITY_CONSTRAINTS},
+	} {
+		if service.served {
+			caps = append(caps, &csi.PluginCapability{Type: &csi.PluginCapability_Service_{
+				Service: &csi.PluginCapability_Service{Type: service.name},
+			}})
+		}
 	}
 	return &csi.GetPluginCapabilitiesResponse{Capabilities: caps}, nil
 }

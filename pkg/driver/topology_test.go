@@ -34,7 +34,7 @@ func (r *reached) Capacity(_ context.Context, _, place map[string]string) (provi
 
 func TestTopologyOnTheWire(t *testing.T) {
 	flows := &reached{}
-	c := NewController(flows, nil)
+	c := NewController(flows, nil, nil)
 	place := func(zone string) *csi.Topology { return &csi.Topology{Segments: map[string]string{"zone": zone}} }
 	made, err := c.CreateVolume(t.Context(), &csi.CreateVolumeRequest{
 		Name: "pvc-1", VolumeCapabilities: []*csi.VolumeCapability{{

@@ -27,6 +27,10 @@ const (
 	XQoSPolicyDoesNotExist           = "xQoSPolicyDoesNotExist"
 	XInvalidParameter                = "xInvalidParameter"
 	XVolumeShrinkProhibited          = "xVolumeShrinkProhibited"
+	XSnapshotIDDoesNotExist          = "xSnapshotIDDoesNotExist"
+	XGroupSnapshotDoesNotExist       = "xGroupSnapshotDoesNotExist"
+	XMaxSnapshotsPerVolumeExceeded   = "xMaxSnapshotsPerVolumeExceeded"
+	XAsyncHandleDoesNotExist         = "xAsyncHandleDoesNotExist"
 )
 
 // headBytes of an answer that is not the API's are quoted.

@@ -7,6 +7,7 @@ import (
 
 // States and access modes of a volume.
 const (
+	StatusInit    = "init" // a clone without its content yet
 	StatusActive  = "active"
 	StatusDeleted = "deleted"
 

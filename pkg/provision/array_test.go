@@ -15,13 +15,18 @@ import (
 // memory is an array that keeps volumes in memory: enough to see what the flows
 // ask for. How a real one behaves is santest's business.
 type memory struct {
-	id      string
-	free    int64 // bytes
-	iops    int64
-	down    error
-	lost    bool // the answers of creates
-	volumes []*san.Volume
-	deleted map[san.Handle]bool // handle -> kept
+	san.Snapshots // of what is not called here
+
+	snapshots []san.Snapshot
+	group     *san.SnapshotGroup
+	sources   []san.Source // of the volumes
+	id        string
+	free      int64 // bytes
+	iops      int64
+	down      error
+	lost      bool // the answers of creates
+	volumes   []*san.Volume
+	deleted   map[san.Handle]bool // handle -> kept
 }
 
 func newMemory(id string) *memory {
@@ -40,7 +45,52 @@ func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, er
 		Name:   r.Name, SizeBytes: r.SizeBytes, QoS: r.QoS.Values, Policy: r.QoS.Policy, Owner: r.Owner, Note: r.Note,
 	}
 	m.volumes = append(m.volumes, v)
+	m.sources = append(m.sources, r.Source)
 	return v, nil
+}
+
+func (m *memory) GetSnapshot(_ context.Context, h san.SnapshotHandle) (*san.Snapshot, error) {
+	for _, s := range m.snapshots {
+		if s.Handle == h {
+			return &s, nil
+		}
+	}
+	return nil, fmt.Errorf("snapshot %s: %w", h, san.ErrNotFound)
+}
+
+func (m *memory) ListSnapshots(_ context.Context, q san.SnapshotQuery) ([]san.Snapshot, string, error) {
+	from, _ := strconv.Atoi(q.Start)
+	var page []san.Snapshot
+	for i := from; i < len(m.snapshots); i++ {
+		if len(page) == q.Limit {
+			return page, strconv.Itoa(i), nil
+		}
+		if q.Source == (san.Handle{}) || m.snapshots[i].Source == q.Source {
+			page = append(page, m.snapshots[i])
+		}
+	}
+	return page, "", nil
+}
+
+func (m *memory) CreateGroup(_ context.Context, r san.GroupRequest) (*san.SnapshotGroup, error) {
+	g := &san.SnapshotGroup{Handle: san.GroupHandle{Array: m.id, Group: 1}, Name: r.Name}
+	for i, h := range r.Sources {
+		g.Members = append(g.Members, san.Snapshot{Handle: san.SnapshotHandle{Array: m.id, Snapshot: int64(i + 1)}, Source: h})
+	}
+	m.group = g
+	return g, nil
+}
+
+func (m *memory) GetGroup(context.Context, san.GroupHandle) (*san.SnapshotGroup, error) {
+	if m.group == nil {
+		return nil, fmt.Errorf("group: %w", san.ErrNotFound)
+	}
+	return m.group, nil
+}
+
+func (m *memory) DeleteGroup(context.Context, san.GroupHandle) error {
+	m.group = nil
+	return nil
 }
 
 func (m *memory) Find(_ context.Context, name, _ string) (*san.Volume, error) {

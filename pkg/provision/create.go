@@ -15,6 +15,9 @@ type CreateRequest struct {
 	Parameters map[string]string // of the StorageClass
 	Mutable    map[string]string // of the VolumeAttributesClass, over the former
 	Topology   Topology
+	Source     Source // of its content
+
+	from origin // the source, once it was found
 }
 
 // Topology says where a volume is to be reachable from.
@@ -45,6 +48,9 @@ func (f *Flows) Create(ctx context.Context, req CreateRequest) (*Created, error)
 	}
 	candidates, err := f.fleet.Match(c.wish)
 	if err != nil {
+		return nil, err
+	}
+	if candidates, req.from, err = f.origin(ctx, candidates, req, c.wish); err != nil {
 		return nil, err
 	}
 	p, err := f.place(ctx, candidates, req, c)

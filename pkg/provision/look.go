@@ -26,31 +26,37 @@ var ErrToken = errors.New("starting token is not one of ours")
 // List is at most limit volumes (0 = as many as there are) from the place that
 // token names, array after array, and the place to go on from.
 func (f *Flows) List(ctx context.Context, token string, limit int) ([]san.Volume, string, error) {
-	members := f.fleet.Members()
+	return pages(f.fleet.Members(), token, limit, func(m placement.Member, start string, limit int) ([]san.Volume, string, error) {
+		return m.Array.List(ctx, start, limit)
+	})
+}
+
+// pages lists what the arrays have, one after the other.
+func pages[T any](members []placement.Member, token string, limit int, list func(m placement.Member, start string, limit int) ([]T, string, error)) ([]T, string, error) {
 	at, start, err := readToken(token, members)
 	if err != nil {
 		return nil, "", err
 	}
-	var volumes []san.Volume
+	var all []T
 	for ; at < len(members); at, start = at+1, "" {
 		for {
-			page, next, err := members[at].Array.List(ctx, start, pageSize(limit, len(volumes)))
+			page, next, err := list(members[at], start, pageSize(limit, len(all)))
 			if err != nil {
 				return nil, "", fmt.Errorf("array %q: %w", members[at].Name, err)
 			}
-			volumes, start = append(volumes, page...), next
+			all, start = append(all, page...), next
 			if start == "" {
 				break
 			}
-			if limit > 0 && len(volumes) >= limit {
-				return volumes, members[at].Name + "/" + start, nil
+			if limit > 0 && len(all) >= limit {
+				return all, members[at].Name + "/" + start, nil
 			}
 		}
-		if limit > 0 && len(volumes) >= limit && at+1 < len(members) {
-			return volumes, members[at+1].Name + "/", nil
+		if limit > 0 && len(all) >= limit && at+1 < len(members) {
+			return all, members[at+1].Name + "/", nil
 		}
 	}
-	return volumes, "", nil
+	return all, "", nil
 }
 
 const pageMax = 1000

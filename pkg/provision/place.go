@@ -151,7 +151,8 @@ func offer(ctx context.Context, m placement.Member, req CreateRequest, c class) 
 	if size > limits.MaxSizeBytes { // before the budget is asked: it is no lack of room
 		return placement.Bid{}, request, fmt.Errorf("size of %d bytes: the array makes at most %d: %w", request.SizeBytes, limits.MaxSizeBytes, san.ErrOutOfRange)
 	}
-	return placement.Bid{Member: m, Want: placement.Load{IOPS: granted.Min, Bytes: size}}, request, nil
+	want := placement.Load{IOPS: granted.Min, Bytes: size}
+	return placement.Bid{Member: m, Want: want.Larger(req.from.least)}, request, nil
 }
 
 // order is what the array is asked for.
@@ -164,12 +165,14 @@ func order(ctx context.Context, m placement.Member, req CreateRequest, c class) 
 	if req.Size.Required == 0 {
 		size = max(size, limits.MinSizeBytes)
 	}
+	size = max(size, req.from.least.Bytes)
 	quality, err := values(c.qos, roundUp(size, limits.SizeStep), limits)
 	return san.CreateRequest{
 		Name:       req.Name,
 		SizeBytes:  size,
 		LimitBytes: req.Size.Limit,
 		QoS:        quality,
+		Source:     req.from.source,
 		Account:    c.account,
 		Owner:      c.owner,
 		Note:       note{QoS: c.qos.Parameters(), Keep: c.keep}.String(),

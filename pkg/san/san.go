@@ -15,6 +15,7 @@ import (
 // repeated; errors wrap the sentinels of this package.
 type Array interface {
 	Volumes
+	Snapshots
 	Access
 	Pool
 }
@@ -23,7 +24,10 @@ type Array interface {
 type Volumes interface {
 	// Create returns the volume of that name, making it if it is not there.
 	// ErrExists where the name is taken by a volume of a size outside
-	// [SizeBytes, LimitBytes] or of another owner.
+	// [SizeBytes, LimitBytes], of another source or of another owner. One that has
+	// a source is as large as that at least, and has the request's QoS, never the
+	// source's; where its content is not there in time, ErrUnavailable: the retry
+	// goes on with it.
 	Create(ctx context.Context, req CreateRequest) (*Volume, error)
 	// Find looks a name up: ErrNotFound where no volume of this owner that was
 	// handed out has it.
@@ -33,7 +37,7 @@ type Volumes interface {
 	Get(ctx context.Context, h Handle) (*Volume, error)
 	// Delete removes the volume, for good unless keep (then it stays in the
 	// array's recycle bin). A volume that is not there is success; one that is
-	// granted is ErrBusy.
+	// granted or has snapshots is ErrBusy.
 	Delete(ctx context.Context, h Handle, keep bool) error
 	// Modify changes what the change gives and leaves the rest as it is.
 	Modify(ctx context.Context, h Handle, c Change) (*Volume, error)
@@ -88,6 +92,7 @@ type CreateRequest struct {
 	SizeBytes  int64  // at least
 	LimitBytes int64  // at most; 0 = no limit
 	QoS        QoS
+	Source     Source // of its content
 	Account    string // tenant account on the array; "" = the configured one
 	Owner      Owner
 	Note       string // the caller's own, kept with the volume; at most NoteLength bytes
@@ -149,6 +154,7 @@ type Grant struct {
 	Epoch     int64 // counts the grants of this volume
 	ReadOnly  bool
 	Blank     bool // may be formatted
+	Clone     bool // made of another volume, whose filesystem has the same identity
 }
 
 // Identity names an array: UniqueID is fixed for its life.

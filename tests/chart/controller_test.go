@@ -59,7 +59,7 @@ func TestSidecarsAreReadyForBursts(t *testing.T) {
 		"csi-provisioner": {"--worker-threads=100", "--extra-create-metadata", "--enable-capacity", "--capacity-ownerref-level=2", "--default-fstype=ext4"},
 		"csi-attacher":    {"--worker-threads=100", "--default-fstype=ext4"},
 		"csi-resizer":     {"--workers=50", "--handle-volume-inuse-error=false"},
-		"csi-snapshotter": {"--worker-threads=50", "--extra-create-metadata"},
+		"csi-snapshotter": {"--worker-threads=50", "--extra-create-metadata", "--feature-gates=CSIVolumeGroupSnapshot=true"},
 	}
 	got := map[string][]string{}
 	for _, c := range controller(t, render(t, "full")).Spec.Template.Spec.Containers {
@@ -96,7 +96,7 @@ func TestMetrics(t *testing.T) {
 		want []string
 	}{
 		{nil, []string{"attacher", "metrics", "provisioner", "resizer", "snapshotter"}},
-		{[]string{"snapshots.enabled=false"}, []string{"attacher", "metrics", "provisioner", "resizer"}},
+		{[]string{"snapshots.enabled=false", "snapshots.groups=false"}, []string{"attacher", "metrics", "provisioner", "resizer"}},
 		{[]string{"controller.enableMetrics=false"}, nil},
 	} {
 		m := render(t, "full", c.set...)

@@ -47,6 +47,7 @@ func TestRefused(t *testing.T) {
 		"a Secret and arrays":          {"full", `arraysSecret="other"`, "arraysSecret"},
 		"a Secret and the evaluation":  {"evaluation", `arraysSecret="other"`, "arraysSecret"},
 		"the evaluation's name":        {"evaluation", `arrays=[{"name":"evaluation",` + array + `,"password":"p"}]`, "evaluation"},
+		"groups without snapshots":     {"secret", "snapshots.groups=true", "snapshots.enabled"},
 		"snapshots without their CRDs": {"secret", "snapshots.enabled=true", "snapshots.forceEnable"},
 		"labels that it may not read":  {"secret", `node.topologyKeys=["zone"],node.startupTaint.removal=false`, "node.topologyKeys"},
 		"a negative budget":            {"", `arrays=[{"name":"a",` + array + `,"password":"p","capacityIOPS":-1}]`, "/arrays/0/capacityIOPS"},

@@ -50,7 +50,7 @@ func TestArrayCalls(t *testing.T) {
 		{"delete", func() error {
 			_, err := c.DeleteVolume(t.Context(), &csi.DeleteVolumeRequest{VolumeId: id})
 			return err
-		}, map[string]int{"ListVolumes": 3, "DeleteVolume": 1, "PurgeDeletedVolume": 1}},
+		}, map[string]int{"ListVolumes": 3, "ListSnapshots": 1, "DeleteVolume": 1, "PurgeDeletedVolume": 1}},
 	} {
 		mu.Lock()
 		clear(calls)

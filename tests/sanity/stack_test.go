@@ -115,7 +115,9 @@ func serve(t *testing.T, cluster string, members ...placement.Member) *stack {
 		fleet: placement.NewFleet(cluster, members),
 	}
 	flows := provision.New(s.fleet, cluster)
-	d, err := driver.New(driver.Options{Version: "test", Controller: driver.NewController(flows, flows), Node: s.node(t)})
+	d, err := driver.New(driver.Options{
+		Version: "test", Controller: driver.NewController(flows, flows, flows), Groups: driver.NewGroupController(flows), Node: s.node(t),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

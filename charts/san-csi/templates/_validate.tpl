@@ -17,6 +17,9 @@
 {{- if and .Values.snapshots.enabled (not (include "san-csi.snapshots" .)) -}}
 {{- fail "snapshots.enabled: this cluster has no snapshot CRDs (snapshot.storage.k8s.io/v1); install them, or set snapshots.forceEnable" -}}
 {{- end -}}
+{{- if and .Values.snapshots.groups (not .Values.snapshots.enabled) -}}
+{{- fail "snapshots.groups: needs snapshots.enabled" -}}
+{{- end -}}
 {{- end }}
 
 {{/* Not empty where snapshots are on and their CRDs are there. */}}

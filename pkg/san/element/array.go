@@ -55,7 +55,11 @@ type Array struct {
 	volumes    keyLocks[int64]
 	initiators keyLocks[string]
 	groups     index
-	uniqueID   atomic.Pointer[string] // the array that answered first
+
+	snapshotNames      keyLocks[string]
+	snapshotGroupNames keyLocks[string]
+
+	uniqueID atomic.Pointer[string] // the array that answered first
 
 	info     cached[api.ClusterInfo]
 	limits   cached[api.Limits]

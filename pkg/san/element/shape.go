@@ -172,10 +172,14 @@ func (a *Array) roundSize(ctx context.Context, size, limit int64) (int64, error)
 }
 
 // checkShape compares a volume that was handed out before with what is asked for.
-func checkShape(v api.Volume, req san.CreateRequest, s shape) error {
+func checkShape(v api.Volume, r record, req san.CreateRequest, s shape) error {
 	if v.TotalSize < req.SizeBytes || req.LimitBytes != 0 && v.TotalSize > req.LimitBytes {
 		return fmt.Errorf("volume %d has that name and %d bytes, asked for are %d to %d (0 = no limit): %w",
 			v.VolumeID, v.TotalSize, req.SizeBytes, req.LimitBytes, san.ErrExists)
+	}
+	if !fromSource(r.source, req.Source) {
+		return fmt.Errorf("volume %d has that name and is made of %q, asked for is %s (nothing = empty): %w",
+			v.VolumeID, r.source, describeSource(req.Source), san.ErrExists)
 	}
 	if !s.fits(v) {
 		var policy int64
