@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -40,7 +41,7 @@ func StartTgtd(ctx context.Context, programs Programs, dir string, luns int, siz
 		return nil, err
 	}
 	// Where daemon and tool meet; the path must be short, as it is a socket's.
-	env := append(programs.Env, "TGT_IPC_SOCKET="+filepath.Join(dir, "tgtd"))
+	env := append(slices.Clone(programs.Env), "TGT_IPC_SOCKET="+filepath.Join(dir, "tgtd"))
 	cmd := exec.Command(programs.Tgtd, "--foreground", "--iscsi", "portal="+portal)
 	cmd.Env = env
 	p, err := start(cmd, nil)
