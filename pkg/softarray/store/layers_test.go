@@ -9,16 +9,17 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"go.etcd.io/bbolt"
 )
 
 // volumeOn makes a volume on media in memory and opens it.
 func volumeOn(t testing.TB, size int64) (*Store, Volume, *Disk) {
 	t.Helper()
-	s, err := openOn(t.TempDir(), newSimMedia(), modelTime)
+	s, err := openOn(t.TempDir(), newSimMedia(), modelTime, bbolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db.NoSync = true
 	var v Volume
 	if err := s.Update(func(tx *Tx) error { v, err = addModelVolume(tx, size); return err }); err != nil {
 		t.Fatal(err)
@@ -320,11 +321,10 @@ func BenchmarkRead(b *testing.B) {
 // BenchmarkOpen opens a directory of 4,000 volumes, each with a snapshot.
 func BenchmarkOpen(b *testing.B) {
 	dir, on := b.TempDir(), newSimMedia()
-	s, err := openOn(dir, on, modelTime)
+	s, err := openOn(dir, on, modelTime, bbolt.Options{NoSync: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.db.NoSync = true
 	err = s.Update(func(tx *Tx) error {
 		for i := range 4000 {
 			v, err := tx.AddVolume(Volume{Name: strconv.Itoa(i), Size: 1 << 30})
@@ -341,7 +341,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		s, err := openOn(dir, on, modelTime)
+		s, err := openOn(dir, on, modelTime, bbolt.Options{NoSync: true})
 		if err != nil {
 			b.Fatal(err)
 		}

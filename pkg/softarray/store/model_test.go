@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 // sector is the values that a sector may have after a power cut: the last that
@@ -356,11 +358,10 @@ var modelTime = time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)
 // synced: a power cut is told from what is committed.
 func (m *model) open(dir string, on *simMedia) {
 	m.t.Helper()
-	s, err := openOn(dir, on, modelTime)
+	s, err := openOn(dir, on, modelTime, bbolt.Options{NoSync: true})
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	s.db.NoSync = true
 	m.store, m.dead = s, on.isDead
 }
 

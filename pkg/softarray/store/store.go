@@ -98,12 +98,13 @@ func Open(dir string, now time.Time) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	return openOn(dir, m, now)
+	return openOn(dir, m, now, bbolt.Options{})
 }
 
 // openOn opens a data directory whose layers are on m.
-func openOn(dir string, m media, now time.Time) (*Store, error) {
-	db, err := bbolt.Open(filepath.Join(dir, metadataName), 0o600, &bbolt.Options{Timeout: lockWait})
+func openOn(dir string, m media, now time.Time, o bbolt.Options) (*Store, error) {
+	o.Timeout = lockWait
+	db, err := bbolt.Open(filepath.Join(dir, metadataName), 0o600, &o)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: %w", dir, ErrInUse)
 	}
