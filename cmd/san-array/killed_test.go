@@ -134,7 +134,6 @@ func TestJobsOfAKilledArrayAreFinished(t *testing.T) {
 	p.kill()
 
 	p = startProcess(t, dir)
-	defer p.kill()
 	for handle := 1; handle <= 3; handle++ {
 		result := map[string]any{}
 		for result["status"] != "complete" {
@@ -152,5 +151,10 @@ func TestJobsOfAKilledArrayAreFinished(t *testing.T) {
 		if status := v.(map[string]any)["status"]; status != "active" {
 			t.Errorf("volume %v is %v", v.(map[string]any)["volumeID"], status)
 		}
+	}
+	p.kill()
+	var out strings.Builder
+	if err := run(t.Context(), []string{"check", dir}, &out); err != nil {
+		t.Errorf("check: %v\n%s", err, out.String())
 	}
 }

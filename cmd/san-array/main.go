@@ -43,6 +43,9 @@ func main() {
 // tells on out what clients need, and one line that begins with "ready" when
 // it serves.
 func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) > 0 && args[0] == "check" {
+		return check(args[1:], out)
+	}
 	o, err := parse(args)
 	if err != nil {
 		return err

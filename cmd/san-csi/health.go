@@ -25,27 +25,27 @@ type health struct {
 	election func(context.Context) error // nil without an election
 }
 
-// listen answers GET /healthz on that address until the context ends; with ""
-// it does nothing.
-func (h *health) listen(ctx context.Context, address string) error {
+// serveHTTP answers on that address until the context ends; with "" it does
+// nothing. The flag is told in errors.
+func serveHTTP(ctx context.Context, flag, address, pattern string, h http.Handler) error {
 	if address == "" {
 		return nil
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("--http-endpoint %s: %w", address, err)
+		return fmt.Errorf("%s %s: %w", flag, address, err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", h)
+	mux.Handle(pattern, h)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: probeTimeout}
 	context.AfterFunc(ctx, func() {
 		if err := server.Close(); err != nil {
-			klog.ErrorS(err, "close the health endpoint", "address", address)
+			klog.ErrorS(err, "close the HTTP endpoint", "flag", flag, "address", address)
 		}
 	})
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			klog.ErrorS(err, "health endpoint", "address", address)
+			klog.ErrorS(err, "HTTP endpoint", "flag", flag, "address", address)
 		}
 	}()
 	return nil

@@ -76,11 +76,11 @@ func TestHealth(t *testing.T) {
 func TestHealthAddressInUse(t *testing.T) {
 	taken := httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
-	err := new(health).listen(t.Context(), taken.Listener.Addr().String())
+	err := serveHTTP(t.Context(), "--http-endpoint", taken.Listener.Addr().String(), "GET /healthz", new(health))
 	if err == nil || !strings.Contains(err.Error(), "--http-endpoint") {
 		t.Errorf("%v, want an error that names the flag", err)
 	}
-	if err := new(health).listen(t.Context(), ""); err != nil {
+	if err := serveHTTP(t.Context(), "--http-endpoint", "", "GET /healthz", new(health)); err != nil {
 		t.Errorf("no address: %v", err)
 	}
 }

@@ -17,7 +17,7 @@ const outsideCluster = "default"
 
 // connect is a client of the Kubernetes API, or nil where it is not needed.
 func connect(o *options) (kubernetes.Interface, error) {
-	required := o.leaderElection || o.startupTaint != "" || o.kubeconfig != ""
+	required := o.leaderElection || o.startupTaint != "" || o.topologyKeys != "" || o.kubeconfig != ""
 	if !required && (o.cluster != "" || !o.mode.controller()) {
 		return nil, nil
 	}

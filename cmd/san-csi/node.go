@@ -1,15 +1,22 @@
 package main
 
 import (
+	"context"
+	"maps"
+	"strings"
+
+	"k8s.io/client-go/kubernetes"
+
 	"github.com/san-csi/san-csi/pkg/driver"
 	"github.com/san-csi/san-csi/pkg/filesystem"
 	"github.com/san-csi/san-csi/pkg/initiator"
+	"github.com/san-csi/san-csi/pkg/kube"
 	"github.com/san-csi/san-csi/pkg/san"
 	"github.com/san-csi/san-csi/pkg/stage"
 )
 
 // nodeService wires the node's rooms.
-func nodeService(o *options) (*driver.Node, error) {
+func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (*driver.Node, error) {
 	iscsi := initiator.New(initiator.Options{Root: o.hostRoot, InitiatorName: o.initiatorName})
 	iqn, err := iscsi.Name()
 	if err != nil {
@@ -19,10 +26,28 @@ func nodeService(o *options) (*driver.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	topology, err := nodeTopology(ctx, client, o)
+	if err != nil {
+		return nil, err
+	}
 	fs := filesystem.New(filesystem.Options{HostRoot: o.hostRoot})
 	stager, err := stage.New(stage.Options{Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records})
 	if err != nil {
 		return nil, err
 	}
-	return driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes)}), nil
+	return driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes), Topology: topology}), nil
+}
+
+// nodeTopology is what the flags say, and the labels of the Node that they name.
+func nodeTopology(ctx context.Context, client kubernetes.Interface, o *options) (map[string]string, error) {
+	topology := maps.Clone(map[string]string(o.topology))
+	if o.topologyKeys == "" {
+		return topology, nil
+	}
+	labels, err := kube.NodeLabels(ctx, client, o.nodeName, strings.Split(o.topologyKeys, ","))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(labels, topology)
+	return labels, nil
 }

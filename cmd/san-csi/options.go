@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/san-csi/san-csi/pkg/driver"
 )
@@ -33,6 +34,7 @@ type options struct {
 	arrays        string
 	cluster       string
 	sweepInterval time.Duration
+	resync        time.Duration
 
 	nodeName      string
 	initiatorName string
@@ -40,11 +42,26 @@ type options struct {
 	hostRoot      string
 	maxVolumes    int
 	startupTaint  string
+	topology      pairs
+	topologyKeys  string
 
 	kubeconfig     string
 	leaderElection bool
 	lease          lease
 	httpEndpoint   string
+	metricsAddress string
+	volumeMetrics  bool
+}
+
+// pairs is a flag of the form key=value,key=value.
+type pairs map[string]string
+
+func (p *pairs) String() string { return labels.Set(*p).String() }
+
+func (p *pairs) Set(text string) error {
+	set, err := labels.ConvertSelectorToLabelsMap(text)
+	*p = pairs(set)
+	return err
 }
 
 // lease is what the controllers of one cluster compete for.
@@ -62,6 +79,7 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.arrays, "arrays", "/etc/san-csi/arrays.yaml", "the arrays' file (controller)")
 	f.StringVar(&o.cluster, "cluster", "", "this Kubernetes cluster's name on the arrays: volumes of other names are left alone; by default the UID of its namespace kube-system, outside of Kubernetes \"default\" (controller)")
 	f.DurationVar(&o.sweepInterval, "sweep-interval", time.Minute, "how often leftovers of calls that were cut off are looked for (controller)")
+	f.DurationVar(&o.resync, "resync-interval", time.Minute, "how often the arrays' volumes are read, to see what others promised (controller)")
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
@@ -69,14 +87,18 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.hostRoot, "host-root", "", "run the host's iscsiadm by chroot into this directory, by default directly (node)")
 	f.IntVar(&o.maxVolumes, "max-volumes", 0, "how many volumes a node takes, the same for controller and nodes; 0 = the array's own bound")
 	f.StringVar(&o.startupTaint, "startup-taint", "", "key of a taint to remove from this node once its kubelet has registered the driver; --node-name must be the Node's name then (node)")
+	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
+	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint and the default of --cluster ask it")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys and the default of --cluster ask it")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
 	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
 	f.StringVar(&o.lease.identity, "lease-identity", "", "this process among the Lease's candidates, such as its pod's name; by default the host's name and a random part")
 	f.DurationVar(&o.lease.duration, "lease-duration", 15*time.Second, "how long a Lease that is not renewed stays its holder's: the time a standby waits for a leader that died")
 	f.StringVar(&o.httpEndpoint, "http-endpoint", "", "host:port to answer /healthz on, \"\" = nowhere")
+	f.StringVar(&o.metricsAddress, "metrics-address", "", "host:port to serve Prometheus metrics on, \"\" = nowhere")
+	f.BoolVar(&o.volumeMetrics, "volume-metrics", false, "metrics of each volume too (controller)")
 	return o
 }
 
@@ -93,6 +115,9 @@ func (o *options) validate() error {
 	if o.mode.controller() && o.sweepInterval <= 0 {
 		return fmt.Errorf("--sweep-interval %s: must be positive", o.sweepInterval)
 	}
+	if o.mode.controller() && o.resync <= 0 {
+		return fmt.Errorf("--resync-interval %s: must be positive", o.resync)
+	}
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)
 	}
@@ -101,6 +126,9 @@ func (o *options) validate() error {
 	}
 	if o.startupTaint != "" && (!o.mode.node() || o.nodeName == "") {
 		return fmt.Errorf("--startup-taint %s: needs --mode=%s and --node-name", o.startupTaint, modeNode)
+	}
+	if o.topologyKeys != "" && (!o.mode.node() || o.nodeName == "") {
+		return fmt.Errorf("--topology-keys %s: needs --mode=%s and --node-name", o.topologyKeys, modeNode)
 	}
 	return o.complete()
 }

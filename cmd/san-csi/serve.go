@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
@@ -12,6 +15,8 @@ import (
 	"github.com/san-csi/san-csi/pkg/config"
 	"github.com/san-csi/san-csi/pkg/driver"
 	"github.com/san-csi/san-csi/pkg/kube"
+	"github.com/san-csi/san-csi/pkg/metrics"
+	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/provision"
 )
 
@@ -20,15 +25,18 @@ type service struct {
 	o        *options
 	client   kubernetes.Interface // nil where Kubernetes is not asked
 	election *kube.Election       // nil where none is held
+	arrays   *arrays              // nil without a controller
 	flows    *provision.Flows     // nil without a controller
 	driver   *driver.Driver
+	metrics  *metrics.Metrics
+	leads    atomic.Bool
 }
 
 // prepare checks what can be checked before a Lease is held, so that a standby
 // with a wrong configuration is seen while the leader still works. No array is
 // called.
 func prepare(ctx context.Context, o *options) (*service, error) {
-	s := &service{o: o}
+	s := &service{o: o, metrics: metrics.New(version, o.mode.controller())}
 	var err error
 	if s.client, err = connect(o); err != nil {
 		return nil, err
@@ -38,15 +46,14 @@ func prepare(ctx context.Context, o *options) (*service, error) {
 			return nil, err
 		}
 	}
-	serving := driver.Options{Version: version, Standby: o.leaderElection}
-	if s.flows, err = s.controller(ctx); err != nil {
-		return nil, err
-	}
-	if s.flows != nil {
-		serving.Controller = driver.NewController(s.flows, s.flows)
+	serving := driver.Options{Version: version, Standby: o.leaderElection, Observe: s.metrics.Call}
+	if o.mode.controller() {
+		if err := s.controller(ctx, &serving); err != nil {
+			return nil, err
+		}
 	}
 	if o.mode.node() {
-		if serving.Node, err = nodeService(o); err != nil {
+		if serving.Node, err = nodeService(ctx, s.client, o); err != nil {
 			return nil, err
 		}
 	}
@@ -54,20 +61,25 @@ func prepare(ctx context.Context, o *options) (*service, error) {
 	return s, err
 }
 
-// controller is nil where this process is a node only.
-func (s *service) controller(ctx context.Context) (*provision.Flows, error) {
-	if !s.o.mode.controller() {
-		return nil, nil
-	}
+// controller adds the controller's service and what goes on behind it.
+func (s *service) controller(ctx context.Context, serving *driver.Options) error {
 	file, err := config.Load(s.o.arrays)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cluster, err := clusterName(ctx, s.client, s.o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return controllerFlows(file, cluster, s.o.maxVolumes)
+	if s.arrays, err = openArrays(file, cluster, s.o.maxVolumes, s.metrics); err != nil {
+		return err
+	}
+	s.flows = provision.New(s.arrays.fleet, cluster)
+	serving.Controller = driver.NewController(s.flows, s.flows, s.flows)
+	serving.Groups = driver.NewGroupController(s.flows)
+	serving.Topology = slices.ContainsFunc(file.Arrays, func(a config.Array) bool { return len(a.Topology) > 0 })
+	tell(s.metrics, s.arrays.fleet, s.flows, s.leads.Load, s.o.volumeMetrics)
+	return nil
 }
 
 // run serves CSI until the context ends. It returns after the last call to an
@@ -88,7 +100,10 @@ func (s *service) run(ctx context.Context) error {
 		served = s.driver.Serve(serving, l)
 		fail(served)
 	})
-	if err := s.health().listen(ctx, s.o.httpEndpoint); err != nil {
+	if err := serveHTTP(ctx, "--http-endpoint", s.o.httpEndpoint, "GET /healthz", s.health()); err != nil {
+		return err
+	}
+	if err := serveHTTP(ctx, "--metrics-address", s.o.metricsAddress, "GET /metrics", s.metrics.Handler()); err != nil {
 		return err
 	}
 	klog.InfoS("serving CSI", "version", version, "mode", s.o.mode, "endpoint", s.o.endpoint, "standby", s.o.leaderElection, "pid", os.Getpid())
@@ -128,6 +143,10 @@ func (s *service) health() *health {
 func (s *service) background(ctx context.Context) {
 	var running sync.WaitGroup
 	if s.flows != nil {
+		s.leads.Store(true)
+		s.metrics.Leading()
+		running.Go(func() { s.arrays.fleet.Keep(ctx, s.o.resync, s.overruns(ctx)) })
+		running.Go(func() { s.watch(ctx) })
 		running.Go(func() { s.flows.Sweep(ctx, s.o.sweepInterval) })
 	}
 	if s.o.startupTaint != "" {
@@ -135,4 +154,28 @@ func (s *service) background(ctx context.Context) {
 	}
 	<-ctx.Done()
 	running.Wait()
+}
+
+// watch takes over changes of the arrays' file.
+func (s *service) watch(ctx context.Context) {
+	if err := config.Watch(ctx, s.o.arrays, s.arrays.reload); err != nil {
+		klog.ErrorS(err, "changes of the arrays' file are seen at the next start only", "file", s.o.arrays)
+	}
+}
+
+// overruns tells of arrays that have promised more than their budget, in events
+// about the Lease if one is held.
+func (s *service) overruns(ctx context.Context) func(placement.Standing) {
+	if s.election == nil {
+		return func(placement.Standing) {}
+	}
+	events, err := kube.NewEvents(ctx, s.client, s.o.lease.namespace, s.o.lease.name, driver.Name)
+	if err != nil {
+		klog.ErrorS(err, "no events will be told")
+		return func(placement.Standing) {}
+	}
+	return func(over placement.Standing) {
+		events.Warn("BudgetOverrun", fmt.Sprintf("array %q: floors of %d IOPS are promised, the budget is %d; %d bytes are provisioned, the bound is %d",
+			over.Array, over.Promised.IOPS, over.Bound.IOPS, over.Promised.Bytes, over.Bound.Bytes))
+	}
 }

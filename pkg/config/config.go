@@ -4,6 +4,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -32,10 +34,21 @@ type Array struct {
 	PasswordFile string `json:"passwordFile"`
 	CAFile       string `json:"caFile"` // "" = the system's authorities
 
-	Account         string            `json:"account"` // tenant account for the volumes
-	Labels          map[string]string `json:"labels"`
-	BytesOvercommit float64           `json:"bytesOvercommit"` // 0 = what the array itself allows
+	Account string            `json:"account"` // tenant account for the volumes
+	Labels  map[string]string `json:"labels"`
+	// Topology says which nodes reach the array: those with all labels of one of
+	// the entries. Empty = every node.
+	Topology []map[string]string `json:"topology"`
+
+	CapacityIOPS    int64   `json:"capacityIOPS"`    // IOPS of 4 KiB; 0 = what the array says it can do
+	IOPSOvercommit  float64 `json:"iopsOvercommit"`  // floors promised per IOPS of that; 0 = 1.0
+	BytesOvercommit float64 `json:"bytesOvercommit"` // bytes promised per byte of blocks; 0 = what the array itself allows
+
+	digest [sha256.Size]byte // of the above and of the files it names
 }
+
+// Same tells whether the entry, with the files that it names, is as the other.
+func (a Array) Same(other Array) bool { return a.digest == other.digest }
 
 // DriverElement is the SolidFire / NetApp Element family.
 const DriverElement = "element"
@@ -101,8 +114,11 @@ func (a *Array) complete() error {
 	if err := checkEndpoint(a.Endpoint); err != nil {
 		return err
 	}
-	if a.BytesOvercommit < 0 {
-		return fmt.Errorf("bytesOvercommit %v: must not be negative", a.BytesOvercommit)
+	if err := a.checkBudget(); err != nil {
+		return err
+	}
+	if err := checkTopology(a.Topology); err != nil {
+		return err
 	}
 	if a.Account == "" {
 		return errors.New("account: missing; volumes belong to a tenant account of the array")
@@ -111,8 +127,63 @@ func (a *Array) complete() error {
 	if a.Username, err = value("username", a.Username, a.UsernameFile); err != nil {
 		return err
 	}
-	a.Password, err = value("password", a.Password, a.PasswordFile)
+	if a.Password, err = value("password", a.Password, a.PasswordFile); err != nil {
+		return err
+	}
+	return a.sum()
+}
+
+// sum makes the digest. What is wrong with the CA is told by who connects.
+func (a *Array) sum() error {
+	ca, _ := os.ReadFile(a.CAFile)
+	text, err := json.Marshal(struct {
+		Array Array
+		CA    []byte
+	}{*a, ca})
+	a.digest = sha256.Sum256(text)
 	return err
+}
+
+func (a *Array) checkBudget() error {
+	if a.CapacityIOPS < 0 {
+		return fmt.Errorf("capacityIOPS %d: must not be negative", a.CapacityIOPS)
+	}
+	for _, f := range []struct {
+		key   string
+		value float64
+	}{{"iopsOvercommit", a.IOPSOvercommit}, {"bytesOvercommit", a.BytesOvercommit}} {
+		if f.value < 0 {
+			return fmt.Errorf("%s %v: must not be negative", f.key, f.value)
+		}
+	}
+	return nil
+}
+
+func checkTopology(topology []map[string]string) error {
+	for i, segments := range topology {
+		if len(segments) == 0 {
+			return fmt.Errorf("topology[%d]: empty; leave topology out for an array that every node reaches", i)
+		}
+		for key, value := range segments {
+			if key == "" || value == "" {
+				return fmt.Errorf("topology[%d]: %q: %q: key and value must not be empty", i, key, value)
+			}
+		}
+	}
+	return nil
+}
+
+// files are those that the configuration names.
+func (c *Config) files() []string {
+	var files []string
+	for _, a := range c.Arrays {
+		for _, file := range []string{a.UsernameFile, a.PasswordFile, a.CAFile} {
+			if file != "" {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
 }
 
 func checkEndpoint(endpoint string) error {

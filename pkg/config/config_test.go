@@ -19,6 +19,9 @@ arrays:
   account: k8s
   labels: {tier: fast}
   bytesOvercommit: 3
+  capacityIOPS: 200000
+  iopsOvercommit: 1.5
+  topology: [{topology.san-csi.io/zone: a}]
 `
 
 func TestParse(t *testing.T) {
@@ -27,7 +30,8 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := c.Arrays[0]
-	if a.Name != "a" || a.ClusterID != "3eeu" || a.Labels["tier"] != "fast" || a.BytesOvercommit != 3 || a.Password != "s3cr3t-value" {
+	if a.Name != "a" || a.ClusterID != "3eeu" || a.Labels["tier"] != "fast" || a.BytesOvercommit != 3 ||
+		a.CapacityIOPS != 200000 || a.IOPSOvercommit != 1.5 || a.Topology[0]["topology.san-csi.io/zone"] != "a" || a.Password != "s3cr3t-value" {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -45,6 +49,10 @@ func TestParseRefuses(t *testing.T) {
 		"both passwords":    {"password: s3cr3t-value", "password: s3cr3t-value\n  passwordFile: /x", "only one"},
 		"no such file":      {"password: s3cr3t-value", "passwordFile: /does/not/exist", "passwordFile: open"},
 		"negative factor":   {"bytesOvercommit: 3", "bytesOvercommit: -1", "must not be negative"},
+		"negative share":    {"iopsOvercommit: 1.5", "iopsOvercommit: -0.5", "iopsOvercommit -0.5"},
+		"negative IOPS":     {"capacityIOPS: 200000", "capacityIOPS: -1", "capacityIOPS -1"},
+		"no segments":       {"[{topology.san-csi.io/zone: a}]", "[{}]", "topology[0]: empty"},
+		"an empty segment":  {"zone: a}]", "zone: ''}]", `zone": ""`},
 		"a type error":      {"password: s3cr3t-value", "password: [s3cr3t-value]", "wrong type"},
 	} {
 		t.Run(name, func(t *testing.T) {

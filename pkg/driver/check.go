@@ -20,3 +20,11 @@ func required(fields ...field) error {
 }
 
 type field struct{ name, value string }
+
+// checkName holds a name against CSI's bound.
+func checkName(name string) error {
+	if n := len(name); n > maxName {
+		return status.Errorf(codes.InvalidArgument, "name: %d bytes, at most %d", n, maxName)
+	}
+	return nil
+}

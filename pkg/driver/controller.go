@@ -17,7 +17,7 @@ type Volumes interface {
 	List(ctx context.Context, token string, limit int) ([]san.Volume, string, error)
 	Expand(ctx context.Context, id string, size provision.Size) (*san.Volume, error)
 	Modify(ctx context.Context, id string, params map[string]string) error
-	Capacity(ctx context.Context, params map[string]string) (provision.Capacity, error)
+	Capacity(ctx context.Context, params, place map[string]string) (provision.Capacity, error)
 }
 
 // Access are the flows that grant volumes to nodes.
@@ -29,14 +29,15 @@ type Access interface {
 // Controller is the CSI Controller service.
 type Controller struct {
 	csi.UnimplementedControllerServer
-	volumes Volumes
-	access  Access
-	busy    *inflight
+	volumes   Volumes
+	access    Access
+	snapshots Snapshots
+	busy      *inflight
 }
 
 // NewController is the Controller service on those flows.
-func NewController(v Volumes, a Access) *Controller {
-	return &Controller{volumes: v, access: a, busy: newInflight()}
+func NewController(v Volumes, a Access, s Snapshots) *Controller {
+	return &Controller{volumes: v, access: a, snapshots: s, busy: newInflight()}
 }
 
 // ControllerGetCapabilities tells what the controller can do.
@@ -52,6 +53,10 @@ func (c *Controller) ControllerGetCapabilities(context.Context, *csi.ControllerG
 		csi.ControllerServiceCapability_RPC_EXPAND_VOLUME,
 		csi.ControllerServiceCapability_RPC_MODIFY_VOLUME,
 		csi.ControllerServiceCapability_RPC_SINGLE_NODE_MULTI_WRITER,
+		csi.ControllerServiceCapability_RPC_CREATE_DELETE_SNAPSHOT,
+		csi.ControllerServiceCapability_RPC_LIST_SNAPSHOTS,
+		csi.ControllerServiceCapability_RPC_GET_SNAPSHOT,
+		csi.ControllerServiceCapability_RPC_CLONE_VOLUME,
 		csi.ControllerServiceCapability_RPC_GET_VOLUME_HEALTH,
 		csi.ControllerServiceCapability_RPC_LIST_VOLUME_HEALTH,
 	}

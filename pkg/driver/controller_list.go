@@ -54,7 +54,7 @@ func (c *Controller) GetCapacity(ctx context.Context, req *csi.GetCapacityReques
 	if slices.ContainsFunc(req.GetVolumeCapabilities(), func(c *csi.VolumeCapability) bool { return unsupported(c) != "" }) {
 		return &csi.GetCapacityResponse{}, nil
 	}
-	room, err := c.volumes.Capacity(ctx, req.GetParameters())
+	room, err := c.volumes.Capacity(ctx, req.GetParameters(), req.GetAccessibleTopology().GetSegments())
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// CreateVolume makes a LUN with the class's QoS (CSI spec, CreateVolume).
+// CreateVolume makes a LUN with the class's QoS, empty or of another's content (CSI spec, CreateVolume).
 func (c *Controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequest) (*csi.CreateVolumeResponse, error) {
 	if err := checkCreate(req); err != nil {
 		return nil, err
@@ -26,27 +26,34 @@ func (c *Controller) CreateVolume(ctx context.Context, req *csi.CreateVolumeRequ
 			Size:       size(req.GetCapacityRange()),
 			Parameters: req.GetParameters(),
 			Mutable:    req.GetMutableParameters(),
+			Topology:   topology(req.GetAccessibilityRequirements()),
+			Source:     source(req.GetVolumeContentSource()),
 		})
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &csi.CreateVolumeResponse{Volume: encodeVolume(made.Volume, made.Context)}, nil
+	v := encodeVolume(made.Volume, made.Context)
+	v.ContentSource = req.GetVolumeContentSource()
+	for _, segments := range made.Topology {
+		v.AccessibleTopology = append(v.AccessibleTopology, &csi.Topology{Segments: segments})
+	}
+	return &csi.CreateVolumeResponse{Volume: v}, nil
 }
 
 func checkCreate(req *csi.CreateVolumeRequest) error {
 	if err := required(field{"name", req.GetName()}); err != nil {
 		return err
 	}
-	if n := len(req.GetName()); n > maxName {
-		return status.Errorf(codes.InvalidArgument, "name: %d bytes, at most %d", n, maxName)
+	if err := checkName(req.GetName()); err != nil {
+		return err
 	}
 	if err := checkCapabilities(req.GetVolumeCapabilities()); err != nil {
 		return err
 	}
-	if req.GetVolumeContentSource() != nil {
-		return status.Error(codes.InvalidArgument, "volume_content_source: snapshots and clones are not offered")
+	if err := checkSource(req.GetVolumeContentSource()); err != nil {
+		return err
 	}
 	if r := req.GetCapacityRange(); r != nil && r.GetRequiredBytes() == 0 && r.GetLimitBytes() == 0 {
 		return status.Error(codes.InvalidArgument, "capacity_range: required_bytes 0 and limit_bytes 0: at least one must be positive")
@@ -132,6 +139,18 @@ func (c *Controller) ValidateVolumeCapabilities(ctx context.Context, req *csi.Va
 		VolumeCapabilities: slices.Clone(req.GetVolumeCapabilities()),
 		Parameters:         maps.Clone(req.GetParameters()),
 	}}, nil
+}
+
+func topology(r *csi.TopologyRequirement) provision.Topology {
+	return provision.Topology{Requisite: segments(r.GetRequisite()), Preferred: segments(r.GetPreferred())}
+}
+
+func segments(topologies []*csi.Topology) []map[string]string {
+	var all []map[string]string
+	for _, t := range topologies {
+		all = append(all, t.GetSegments())
+	}
+	return all
 }
 
 func size(r *csi.CapacityRange) provision.Size {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -27,7 +28,13 @@ type Options struct {
 	// Standby: serve nothing but the identity, not ready, until Activate.
 	Standby    bool
 	Controller *Controller
+	Groups     *GroupController // beside a Controller; may be nil
 	Node       *Node
+	// Topology: some volumes are not reached from every node.
+	Topology bool
+	// Observe is told of each call, its gRPC code's name and how long it took; may
+	// be nil.
+	Observe func(method, code string, took time.Duration)
 }
 
 // Driver is one CSI endpoint.
@@ -43,10 +50,16 @@ func New(o Options) (*Driver, error) {
 	}
 	d := &duty{}
 	d.active.Store(!o.Standby)
-	s := grpc.NewServer(grpc.ChainUnaryInterceptor(intercept, d.intercept))
-	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, duty: d})
+	if o.Observe == nil {
+		o.Observe = func(string, string, time.Duration) {}
+	}
+	s := grpc.NewServer(grpc.ChainUnaryInterceptor(observe(o.Observe), intercept, d.intercept))
+	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, groups: o.Groups != nil, topology: o.Topology, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)
+	}
+	if o.Groups != nil {
+		csi.RegisterGroupControllerServer(s, o.Groups)
 	}
 	if o.Node != nil {
 		csi.RegisterNodeServer(s, o.Node)
@@ -79,6 +92,16 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("CSI endpoint: %w", err)
 	}
 	return l, nil
+}
+
+// observe tells of each call by its method's own name.
+func observe(tell func(method, code string, took time.Duration)) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		start := time.Now()
+		resp, err := next(ctx, req)
+		tell(path.Base(info.FullMethod), status.Code(err).String(), time.Since(start))
+		return resp, err
+	}
 }
 
 // intercept logs each call without its secrets, gives errors their codes and

@@ -11,6 +11,8 @@ type identity struct {
 	csi.UnimplementedIdentityServer
 	version    string
 	controller bool
+	groups     bool
+	topology   bool
 	duty       *duty
 }
 
@@ -19,15 +21,25 @@ func (i *identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*c
 	return &csi.GetPluginInfoResponse{Name: Name, VendorVersion: i.version}, nil
 }
 
-// GetPluginCapabilities tells whether there is a controller behind this socket.
+// GetPluginCapabilities tells whether there is a controller behind this socket,
+// and whether some volumes are not reached from every node.
 func (i *identity) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
 	caps := []*csi.PluginCapability{{Type: &csi.PluginCapability_VolumeExpansion_{
 		VolumeExpansion: &csi.PluginCapability_VolumeExpansion{Type: csi.PluginCapability_VolumeExpansion_ONLINE},
 	}}}
-	if i.controller {
-		caps = append(caps, &csi.PluginCapability{Type: &csi.PluginCapability_Service_{
-			Service: &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_CONTROLLER_SERVICE},
-		}})
+	for _, service := range []struct {
+		served bool
+		name   csi.PluginCapability_Service_Type
+	}{
+		{i.controller, csi.PluginCapability_Service_CONTROLLER_SERVICE},
+		{i.groups, csi.PluginCapability_Service_GROUP_CONTROLLER_SERVICE},
+		{i.topology, csi.PluginCapability_Service_VOLUME_ACCESSIBILITY_CONSTRAINTS},
+	} {
+		if service.served {
+			caps = append(caps, &csi.PluginCapability{Type: &csi.PluginCapability_Service_{
+				Service: &csi.PluginCapability_Service{Type: service.name},
+			}})
+		}
 	}
 	return &csi.GetPluginCapabilitiesResponse{Capabilities: caps}, nil
 }

@@ -28,6 +28,9 @@ type NodeOptions struct {
 	Stager     Stager
 	Node       san.Node // this node
 	MaxVolumes int64    // how many volumes the node takes; 0 = the CO decides
+	// Topology are the node's labels by which arrays say who reaches them; empty =
+	// no array does.
+	Topology map[string]string
 }
 
 // Node is the CSI Node service.
@@ -42,7 +45,11 @@ func NewNode(o NodeOptions) *Node { return &Node{o: o, busy: newInflight()} }
 
 // NodeGetInfo names the node by its initiator (CSI spec, NodeGetInfo).
 func (n *Node) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.NodeGetInfoResponse, error) {
-	return &csi.NodeGetInfoResponse{NodeId: n.o.Node.String(), MaxVolumesPerNode: n.o.MaxVolumes}, nil
+	resp := &csi.NodeGetInfoResponse{NodeId: n.o.Node.String(), MaxVolumesPerNode: n.o.MaxVolumes}
+	if len(n.o.Topology) > 0 {
+		resp.AccessibleTopology = &csi.Topology{Segments: n.o.Topology}
+	}
+	return resp, nil
 }
 
 // NodeGetCapabilities tells what the node can do.

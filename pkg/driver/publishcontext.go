@@ -21,6 +21,7 @@ const (
 	contextSize     = "sizeBytes"
 	contextEpoch    = "epoch"
 	contextBlank    = "blank"
+	contextClone    = "clone"
 	contextReadOnly = "readOnly"
 )
 
@@ -33,6 +34,7 @@ func encodeGrant(g *san.Grant) map[string]string {
 		contextSize:     strconv.FormatInt(g.SizeBytes, 10),
 		contextEpoch:    strconv.FormatInt(g.Epoch, 10),
 		contextBlank:    strconv.FormatBool(g.Blank),
+		contextClone:    strconv.FormatBool(g.Clone),
 		contextReadOnly: strconv.FormatBool(g.ReadOnly),
 	}
 }
@@ -69,6 +71,7 @@ func decodeGrant(context map[string]string, req *stage.StageRequest) error {
 		return err
 	}
 	req.Blank = context[contextBlank] == "true"
+	req.Clone = context[contextClone] == "true"
 	req.ReadOnly = context[contextReadOnly] == "true"
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 func grant() *san.Grant {
 	return &san.Grant{
 		IQN: "iqn.2010-01.com.solidfire:3eeu.pvc-1.7", Portals: []string{"192.0.2.1:3260", "[2001:db8::1]:3260"},
-		NAA: "6f47acc1000000003365657500000007", SizeBytes: 1 << 30, Epoch: 3, Blank: true,
+		NAA: "6f47acc1000000003365657500000007", SizeBytes: 1 << 30, Epoch: 3, Blank: true, Clone: true,
 	}
 }
 
@@ -26,7 +26,7 @@ func TestAGrantReachesTheNode(t *testing.T) {
 	g := grant()
 	want := stage.StageRequest{
 		Target: stage.Target{IQN: g.IQN, Portals: g.Portals, LUN: 0, NAA: g.NAA, SizeBytes: g.SizeBytes},
-		Epoch:  3, Blank: true,
+		Epoch:  3, Blank: true, Clone: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

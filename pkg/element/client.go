@@ -46,19 +46,27 @@ type Config struct {
 	Timeout  time.Duration // of one attempt; 0 = 30 s
 	Attempts int           // per call, with the first; 0 = 6
 	Clock    clock.Clock   // for the pauses between attempts; nil = the real one
+	// Observe is told of each attempt, its error and how long it took; may be nil.
+	Observe func(method string, err error, took time.Duration)
 }
 
 // Client calls one array. It is safe for concurrent use and keeps connections.
 type Client struct {
+	access    atomic.Pointer[access]
+	timeout   time.Duration
+	attempts  int
+	maxAnswer int64
+	clock     clock.Clock
+	observe   func(method string, err error, took time.Duration)
+	lastID    atomic.Int64
+}
+
+// access is how the array is reached, and as whom.
+type access struct {
 	endpoint       string
 	user, password string
 	caFile         string
-	timeout        time.Duration
-	attempts       int
-	maxAnswer      int64
-	clock          clock.Clock
 	http           *http.Client
-	lastID         atomic.Int64
 }
 
 // New checks the configuration and loads the CA file; it does not call the array.
@@ -79,19 +87,33 @@ func New(c Config) (*Client, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	return &Client{
-		endpoint: c.Endpoint, user: c.Username, password: c.Password, caFile: c.CAFile,
+	if c.Observe == nil {
+		c.Observe = func(string, error, time.Duration) {}
+	}
+	client := &Client{
 		timeout: cmp.Or(c.Timeout, defaultTimeout), attempts: cmp.Or(c.Attempts, defaultAttempts),
-		maxAnswer: defaultAnswerBytes, clock: c.Clock,
+		maxAnswer: defaultAnswerBytes, clock: c.Clock, observe: c.Observe,
+	}
+	client.access.Store(&access{
+		endpoint: c.Endpoint, user: c.Username, password: c.Password, caFile: c.CAFile,
 		http: &http.Client{Transport: newTransport(pool), CheckRedirect: refuseRedirect},
-	}, nil
+	})
+	return client, nil
+}
+
+// Adopt goes on with the endpoint, the credentials and the CA of another
+// client, for instance after a password was changed. Calls in flight end as
+// they began.
+func (c *Client) Adopt(fresh *Client) {
+	old := c.access.Swap(fresh.access.Load())
+	old.http.CloseIdleConnections()
 }
 
 // Close drops the idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.access.Load().http.CloseIdleConnections() }
 
 // Endpoint is the URL of the API.
-func (c *Client) Endpoint() string { return c.endpoint }
+func (c *Client) Endpoint() string { return c.access.Load().endpoint }
 
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
@@ -157,61 +179,70 @@ func (c *Client) attempt(ctx context.Context, method string, params, result any)
 	if err != nil {
 		return fmt.Errorf("%s: encode parameters: %w", method, err)
 	}
+	begun := c.clock.Now()
+	err = c.exchange(ctx, method, body, result)
+	c.observe(method, err, c.clock.Since(begun))
+	return err
+}
+
+func (c *Client) exchange(ctx context.Context, method string, body []byte, result any) error {
+	a := c.access.Load()
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(bounded, http.MethodPost, c.endpoint, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(bounded, http.MethodPost, a.endpoint, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	req.SetBasicAuth(c.user, c.password)
+	req.SetBasicAuth(a.user, a.password)
 	req.Header.Set("Content-Type", "application/json")
 	begun := c.clock.Now()
-	resp, err := c.http.Do(req)
+	resp, err := a.http.Do(req)
 	if err != nil {
-		return c.transportError(ctx, method, err)
+		return c.transportError(ctx, a, method, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, c.maxAnswer+1))
 	if err != nil {
-		return c.transportError(ctx, method, err)
+		return c.transportError(ctx, a, method, err)
 	}
 	klog.FromContext(ctx).V(5).Info("Element call", "method", method, "status", resp.StatusCode,
 		"bytes", len(answer), "duration", c.clock.Since(begun))
-	return c.decode(method, resp, answer, result)
+	if int64(len(answer)) > c.maxAnswer {
+		return a.answerError(method, resp, nil, fmt.Errorf("longer than %d bytes", c.maxAnswer))
+	}
+	return a.decode(method, resp, answer, result)
 }
 
 // decode tells the kinds of answer apart.
-func (c *Client) decode(method string, resp *http.Response, answer []byte, result any) error {
+func (a *access) decode(method string, resp *http.Response, answer []byte, result any) error {
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
-		return &AuthError{Endpoint: c.endpoint, User: c.user}
+		return &AuthError{Endpoint: a.endpoint, User: a.user}
 	case resp.StatusCode == http.StatusNotFound:
-		return &VersionError{Endpoint: c.endpoint}
-	case int64(len(answer)) > c.maxAnswer:
-		return c.answerError(method, resp, nil, fmt.Errorf("longer than %d bytes", c.maxAnswer))
+		return &VersionError{Endpoint: a.endpoint}
 	case resp.StatusCode != http.StatusOK:
-		return c.answerError(method, resp, answer, errors.New("status is not 200"))
+		return a.answerError(method, resp, answer, errors.New("status is not 200"))
 	}
 	var r response
 	if err := json.Unmarshal(answer, &r); err != nil {
-		return c.answerError(method, resp, answer, err)
+		return a.answerError(method, resp, answer, err)
 	}
 	if r.Error != nil {
-		return &Error{Method: method, Name: r.Error.Name, Message: c.redact(r.Error.Message), Code: r.Error.Code}
+		return &Error{Method: method, Name: r.Error.Name, Message: a.redact(r.Error.Message), Code: r.Error.Code}
 	}
 	if len(r.Result) == 0 || string(r.Result) == "null" {
-		return c.answerError(method, resp, answer, errors.New("neither result nor error"))
+		return a.answerError(method, resp, answer, errors.New("neither result nor error"))
 	}
 	if result == nil {
 		return nil
 	}
 	if err := json.Unmarshal(r.Result, result); err != nil {
-		return c.answerError(method, resp, answer, err)
+		return a.answerError(method, resp, answer, err)
 	}
 	return nil
 }
 
 // redact keeps the password out of texts that others wrote.
-func (c *Client) redact(s string) string {
-	return strings.ReplaceAll(s, c.password, "[redacted]")
+func (a *access) redact(s string) string {
+	return strings.ReplaceAll(s, a.password, "[redacted]")
 }

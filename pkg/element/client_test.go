@@ -272,3 +272,44 @@ func TestNewRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestAdopt: the next call goes to the new address with the new password.
+func TestAdopt(t *testing.T) {
+	old, _, _ := serve(t, page(http.StatusUnauthorized, "", ""))
+	fresh, a, _ := serve(t, result(`{"minIOPS":50}`))
+	if _, err := old.GetDefaultQoS(t.Context()); err == nil {
+		t.Fatal("the old array took the call")
+	}
+	old.Adopt(fresh)
+	if q, err := old.GetDefaultQoS(t.Context()); err != nil || q.MinIOPS != 50 || a.calls() != 1 || old.Endpoint() != fresh.Endpoint() {
+		t.Errorf("%+v, %v after %d calls to %s", q, err, a.calls(), old.Endpoint())
+	}
+}
+
+// TestObserve: each attempt is told, by a word of a bounded set.
+func TestObserve(t *testing.T) {
+	for want, answer := range map[string]http.HandlerFunc{
+		"ok":          result(`{}`),
+		"xUnknown":    refusal("xUnknown"),
+		"unnamed":     refusal("something went wrong"),
+		"auth":        page(http.StatusUnauthorized, "", ""),
+		"version":     page(http.StatusNotFound, "", ""),
+		"answer":      page(http.StatusOK, "text/html", "<html>"),
+		"unreachable": hangUp,
+	} {
+		t.Run(want, func(t *testing.T) {
+			c, a, _ := serve(t, answer)
+			var seen []string
+			c.observe = func(method string, err error, took time.Duration) {
+				if method != "GetLimits" || took < 0 {
+					t.Errorf("%s, %s", method, took)
+				}
+				seen = append(seen, Label(err))
+			}
+			_, _ = c.GetLimits(t.Context())
+			if len(seen) != a.calls() || len(seen) == 0 || seen[0] != want {
+				t.Errorf("told %q of %d attempts, want %q", seen, a.calls(), want)
+			}
+		})
+	}
+}

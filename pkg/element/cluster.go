@@ -26,6 +26,7 @@ type Limits struct {
 	VolumeSizeMax       int64 `json:"volumeSizeMax"`
 	VolumeNameLengthMax int   `json:"volumeNameLengthMax"`
 	VolumesPerGroupMax  int   `json:"volumesPerVolumeAccessGroupCountMax"`
+	VolumesPerSnapshot  int   `json:"volumesPerGroupSnapshotMax"`
 	VolumeMinIOPSMin    int64 `json:"volumeMinIOPSMin"`
 	VolumeMinIOPSMax    int64 `json:"volumeMinIOPSMax"`
 	VolumeMaxIOPSMin    int64 `json:"volumeMaxIOPSMin"`

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,10 @@ const (
 	XQoSPolicyDoesNotExist           = "xQoSPolicyDoesNotExist"
 	XInvalidParameter                = "xInvalidParameter"
 	XVolumeShrinkProhibited          = "xVolumeShrinkProhibited"
+	XSnapshotIDDoesNotExist          = "xSnapshotIDDoesNotExist"
+	XGroupSnapshotDoesNotExist       = "xGroupSnapshotDoesNotExist"
+	XMaxSnapshotsPerVolumeExceeded   = "xMaxSnapshotsPerVolumeExceeded"
+	XAsyncHandleDoesNotExist         = "xAsyncHandleDoesNotExist"
 )
 
 // headBytes of an answer that is not the API's are quoted.
@@ -126,16 +131,52 @@ func Transient(err error) bool {
 		"xNoHandler", "xRecvTimeout", "xRpcTimeout", "xDBNoSuchPath", "xSliceNotRegistered", "xNotReadyForIO")
 }
 
+// errorName is the form of the API's names; what has another one is no label.
+var errorName = regexp.MustCompile(`^x[A-Za-z0-9]{1,62}$`)
+
+// Label is a short word for how a call ended, of a bounded set: "ok", the API's
+// name of its refusal, or what kept an answer from coming.
+func Label(err error) string {
+	var (
+		refusal     *Error
+		auth        *AuthError
+		version     *VersionError
+		certificate *CertificateError
+		answer      *AnswerError
+	)
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &refusal) && errorName.MatchString(refusal.Name):
+		return refusal.Name
+	case errors.As(err, &refusal):
+		return "unnamed"
+	case errors.As(err, &auth):
+		return "auth"
+	case errors.As(err, &version):
+		return "version"
+	case errors.As(err, &certificate):
+		return "certificate"
+	case errors.As(err, &answer):
+		return "answer"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return "unreachable"
+}
+
 // transportError names what kept an answer from coming.
-func (c *Client) transportError(ctx context.Context, method string, err error) error {
+func (c *Client) transportError(ctx context.Context, a *access, method string, err error) error {
 	var untrusted *tls.CertificateVerificationError
 	if errors.As(err, &untrusted) {
-		return &CertificateError{Endpoint: c.endpoint, CAFile: c.caFile, Err: untrusted.Err}
+		return &CertificateError{Endpoint: a.endpoint, CAFile: a.caFile, Err: untrusted.Err}
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("none within %s: %w", c.timeout, err)
 	}
-	return &UnreachableError{Method: method, Endpoint: c.endpoint, Sent: !dialFailed(err), Err: err}
+	return &UnreachableError{Method: method, Endpoint: a.endpoint, Sent: !dialFailed(err), Err: err}
 }
 
 // dialFailed tells that no connection was made, so that nothing was sent.
@@ -146,13 +187,13 @@ func dialFailed(err error) bool {
 
 // answerError quotes the head of an answer unless it may be JSON of the API,
 // which can hold secrets of accounts and initiators.
-func (c *Client) answerError(method string, resp *http.Response, answer []byte, err error) error {
+func (a *access) answerError(method string, resp *http.Response, answer []byte, err error) error {
 	head := bytes.TrimSpace(answer)
 	if bytes.HasPrefix(head, []byte("{")) || bytes.HasPrefix(head, []byte("[")) {
 		head = nil
 	}
-	token := base64.StdEncoding.EncodeToString([]byte(c.user + ":" + c.password))
-	text := strings.ReplaceAll(c.redact(string(head)), token, "[redacted]")
-	return &AnswerError{Method: method, Endpoint: c.endpoint, Status: resp.StatusCode,
+	token := base64.StdEncoding.EncodeToString([]byte(a.user + ":" + a.password))
+	text := strings.ReplaceAll(a.redact(string(head)), token, "[redacted]")
+	return &AnswerError{Method: method, Endpoint: a.endpoint, Status: resp.StatusCode,
 		ContentType: resp.Header.Get("Content-Type"), Head: text[:min(len(text), headBytes)], Err: err}
 }

@@ -61,6 +61,39 @@ func TestMethods(t *testing.T) {
 			s, err := c.ListISCSISessions(ctx)
 			return s[0], err
 		}, `{}`, `{"sessions":[{"sessionID":1,"initiatorName":"iqn.x","volumeID":3,"initiator":null}]}`, Session{SessionID: 1, InitiatorName: "iqn.x", VolumeID: 3}},
+		"ListVolumeStats": {func(ctx context.Context, c *Client) (any, error) {
+			s, err := c.ListVolumeStats(ctx, 3, 4)
+			return s[0], err
+		}, `{"volumeIDs":[3,4]}`, `{"volumeStats":[{"volumeID":3,"actualIOPS":70,"throttle":0.5,"asyncDelay":null}]}`, VolumeStats{3, 70, 0.5}},
+		"CreateSnapshot": {func(ctx context.Context, c *Client) (any, error) {
+			s, err := c.CreateSnapshot(ctx, CreateSnapshotRequest{VolumeID: 3, Name: "s"})
+			return s.SnapshotUUID, err
+		}, `{"volumeID":3,"name":"s"}`, `{"snapshotID":5,"snapshot":{"snapshotID":5,"snapshotUUID":"u"}}`, "u"},
+		"ListSnapshots": {func(ctx context.Context, c *Client) (any, error) {
+			s, err := c.ListSnapshots(ctx, ListSnapshotsRequest{VolumeID: 3})
+			return s[0].GroupID, err
+		}, `{"volumeID":3}`, `{"snapshots":[{"snapshotID":5,"groupID":7,"attributes":null}]}`, int64(7)},
+		"ModifySnapshot": {func(ctx context.Context, c *Client) (any, error) { return nil, c.RenameSnapshot(ctx, 5, "s") },
+			`{"snapshotID":5,"name":"s"}`, `{"snapshot":{}}`, nil},
+		"DeleteSnapshot": {func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteSnapshot(ctx, 5) },
+			`{"snapshotID":5}`, `{}`, nil},
+		"CreateGroupSnapshot": {func(ctx context.Context, c *Client) (any, error) {
+			g, err := c.CreateGroupSnapshot(ctx, CreateGroupSnapshotRequest{Volumes: []int64{3, 4}, Name: "g"})
+			return len(g.Members), err
+		}, `{"volumes":[3,4],"name":"g"}`, `{"groupSnapshot":{"groupSnapshotID":7,"members":[{"snapshotID":5},{"snapshotID":6}]}}`, 2},
+		"ListGroupSnapshots": {func(ctx context.Context, c *Client) (any, error) {
+			g, err := c.ListGroupSnapshots(ctx, ListGroupSnapshotsRequest{})
+			return g[0].GroupSnapshotID, err
+		}, `{}`, `{"groupSnapshots":[{"groupSnapshotID":7,"attributes":""}]}`, int64(7)},
+		"ModifyGroupSnapshot": {func(ctx context.Context, c *Client) (any, error) { return nil, c.RenameGroupSnapshot(ctx, 7, "g") },
+			`{"groupSnapshotID":7,"name":"g"}`, `{"groupSnapshot":{}}`, nil},
+		"DeleteGroupSnapshot": {func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteGroupSnapshot(ctx, 7) },
+			`{"groupSnapshotID":7,"saveMembers":false}`, `{}`, nil},
+		"CloneVolume": {func(ctx context.Context, c *Client) (any, error) {
+			return c.CloneVolume(ctx, CloneVolumeRequest{VolumeID: 3, SnapshotID: 5, Name: "v", NewSize: 1 << 30})
+		}, `{"volumeID":3,"snapshotID":5,"name":"v","newSize":1073741824}`, `{"volumeID":4,"cloneID":8,"asyncHandle":9}`, Clone{4, 9}},
+		"GetAsyncResult": {func(ctx context.Context, c *Client) (any, error) { return c.GetAsyncResult(ctx, 9) },
+			`{"asyncHandle":9,"keepResult":true}`, `{"status":"complete","result":{"volumeID":4}}`, true},
 		"ListQoSPolicies": {func(ctx context.Context, c *Client) (any, error) {
 			p, err := c.ListQoSPolicies(ctx)
 			return p[0], err
@@ -75,6 +108,28 @@ func TestMethods(t *testing.T) {
 			}
 			if want := `{"method":"` + method + `","params":` + tc.params + `,"id":`; !strings.HasPrefix(a.bodies[0], want) {
 				t.Errorf("sent %s; want %s", a.bodies[0], want)
+			}
+		})
+	}
+}
+
+// TestAsyncResult: a job that failed is complete as well, and is told by its
+// error, which has a name and no code.
+func TestAsyncResult(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer string
+		done   bool
+		failed string
+	}{
+		"running": {`{"status":"running","details":{}}`, false, ""},
+		"done":    {`{"status":"complete","result":{"volumeID":4}}`, true, ""},
+		"failed":  {`{"status":"complete","error":{"name":"xSliceNotRegistered","message":"m"}}`, true, "xSliceNotRegistered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _, _ := serve(t, result(tc.answer))
+			done, err := c.GetAsyncResult(t.Context(), 9)
+			if done != tc.done || (err != nil) != (tc.failed != "") || err != nil && !IsName(err, tc.failed) {
+				t.Errorf("got %t, %v", done, err)
 			}
 		})
 	}

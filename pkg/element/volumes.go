@@ -7,6 +7,7 @@ import (
 
 // States and access modes of a volume.
 const (
+	StatusInit    = "init" // a clone without its content yet
 	StatusActive  = "active"
 	StatusDeleted = "deleted"
 
@@ -128,4 +129,23 @@ func (c *Client) DeleteVolume(ctx context.Context, id int64) error {
 // PurgeDeletedVolume removes a volume from the recycle bin, for good.
 func (c *Client) PurgeDeletedVolume(ctx context.Context, id int64) error {
 	return c.repeat(ctx, "PurgeDeletedVolume", volumeParams{id}, nil)
+}
+
+// VolumeStats is what a volume did in the array's last sample.
+type VolumeStats struct {
+	VolumeID   int64   `json:"volumeID"`
+	ActualIOPS int64   `json:"actualIOPS"`
+	Throttle   float64 `json:"throttle"` // 0 to 1
+}
+
+// ListVolumeStats returns the statistics of the volumes of those ids.
+func (c *Client) ListVolumeStats(ctx context.Context, ids ...int64) ([]VolumeStats, error) {
+	params := struct {
+		VolumeIDs []int64 `json:"volumeIDs"`
+	}{ids}
+	var result struct {
+		Stats []VolumeStats `json:"volumeStats"`
+	}
+	err := c.repeat(ctx, "ListVolumeStats", params, &result)
+	return result.Stats, err
 }

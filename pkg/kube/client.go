@@ -1,6 +1,6 @@
 // Package kube is what the driver asks of the Kubernetes API: the Lease that
-// makes one controller the only one, the cluster's identity, and the start-up
-// taint of a node. It imports nothing of ours.
+// makes one controller the only one, the cluster's identity, events about the
+// driver, and a node's labels and start-up taint. It imports nothing of ours.
 package kube
 
 import (

@@ -1,5 +1,5 @@
-// Package placement knows the arrays that are configured and says which one
-// takes a volume.
+// Package placement knows the arrays that are configured, counts what each has
+// promised, and says which one takes a volume.
 package placement
 
 import (
@@ -8,113 +8,171 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"k8s.io/klog/v2"
+	"sync"
 
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
 // Member is one configured array.
 type Member struct {
-	Name   string
-	Labels map[string]string
-	Array  san.Array
+	Name     string
+	Labels   map[string]string
+	Topology []map[string]string // which nodes reach it: those with all labels of one entry; empty = every node
+	Budget   Budget
+	Array    san.Array
+
+	Ledger  *Ledger // the fleet's; what the array has promised
+	Leaving bool    // no longer configured, in service until it has no volume of ours
 }
 
 // Fleet is the arrays of one driver, in the order of the configuration.
 type Fleet struct {
-	members []Member
+	cluster string
+
+	mu      sync.Mutex
+	members []Member          // replaced as a whole, never changed
+	ids     map[string]string // name -> unique id, of those that have answered
 }
 
-// NewFleet is the fleet of these members; their names differ.
-func NewFleet(members []Member) *Fleet {
-	return &Fleet{members: slices.Clone(members)}
+// NewFleet is the fleet of these members, whose names differ, for the volumes
+// of that Kubernetes cluster.
+func NewFleet(cluster string, members []Member) *Fleet {
+	f := &Fleet{cluster: cluster, ids: map[string]string{}}
+	f.Replace(members)
+	return f
+}
+
+// Replace takes over a changed configuration. A member of a name that is there
+// goes on with its array and its ledger. One that is missing stays in service,
+// though for no new volume, until it has no volume of ours; the names of those
+// are returned.
+func (f *Fleet) Replace(members []Member) (leaving []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var next []Member
+	for _, m := range members {
+		if i := f.index(m.Name); i >= 0 {
+			m.Array, m.Ledger = f.members[i].Array, f.members[i].Ledger
+			m.Ledger.setBudget(m.Budget)
+		} else {
+			m.Ledger = newLedger(m.Name, f.cluster, m.Budget, m.Array)
+		}
+		next = append(next, m)
+	}
+	for _, m := range f.members {
+		if !slices.ContainsFunc(next, func(n Member) bool { return n.Name == m.Name }) {
+			m.Leaving = true
+			next, leaving = append(next, m), append(leaving, m.Name)
+		}
+	}
+	f.members = next
+	return leaving
+}
+
+// forget drops those that leave and have nothing of ours any more.
+func (f *Fleet) forget() (gone []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var next []Member
+	for _, m := range f.members {
+		if m.Leaving && m.Ledger.empty() {
+			gone = append(gone, m.Name)
+			delete(f.ids, m.Name)
+			continue
+		}
+		next = append(next, m)
+	}
+	f.members = next
+	return gone
+}
+
+// index is the place of the member of that name, -1 = none. The lock is held.
+func (f *Fleet) index(name string) int {
+	return slices.IndexFunc(f.members, func(m Member) bool { return m.Name == name })
 }
 
 // ErrNoArray: no configured array has that id; it comes with san.ErrNotFound.
 var ErrNoArray = errors.New("array not configured")
 
-// Wish is what a class asks of an array.
-type Wish struct {
-	Array    string            // by name; "" = any
-	Selector map[string]string // labels that must all be there
+// Members are all arrays, also those that leave.
+func (f *Fleet) Members() []Member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.members
 }
 
-// Members are all arrays.
-func (f *Fleet) Members() []Member { return slices.Clone(f.members) }
-
-// Match lists the arrays that a wish allows. It is san.ErrInvalid where there
-// is none: no retry makes a misspelt name right.
-func (f *Fleet) Match(w Wish) ([]Member, error) {
-	var found []Member
-	for _, m := range f.members {
-		if (w.Array == "" || m.Name == w.Array) && hasLabels(m.Labels, w.Selector) {
-			found = append(found, m)
-		}
-	}
-	if len(found) > 0 {
-		return found, nil
-	}
-	if w.Array != "" && len(w.Selector) == 0 {
-		return nil, fmt.Errorf("array %q: not configured (there are: %s): %w", w.Array, f.names(), san.ErrInvalid)
-	}
-	return nil, fmt.Errorf("array %q, arraySelector %v: no configured array matches (there are: %s): %w", w.Array, w.Selector, f.names(), san.ErrInvalid)
-}
-
-// Choose is the first of the arrays with room for size bytes; arrays that
-// cannot be reached are passed over while another one will do.
-func (f *Fleet) Choose(ctx context.Context, candidates []Member, size int64) (Member, error) {
-	if len(candidates) == 1 {
-		return candidates[0], nil // the array itself refuses what does not fit
-	}
-	var last error
-	for _, m := range candidates {
-		room, err := m.Array.Capacity(ctx)
-		if err == nil && room.AvailableBytes >= size {
-			return m, nil
-		}
-		if err == nil {
-			err = fmt.Errorf("array %q: %d bytes wanted, %d available: %w", m.Name, size, room.AvailableBytes, san.ErrExhausted)
-		}
-		klog.FromContext(ctx).V(2).Info("array passed over", "array", m.Name, "err", err)
-		last = err
-	}
-	return Member{}, fmt.Errorf("%d arrays match and none takes the volume, the last one said: %w", len(candidates), last)
-}
-
-// ByID is the array of that unique id. An array whose id is not known yet is
-// asked; one that does not answer is passed over unless the id could be its own.
+// ByID is the array of that unique id. Arrays whose id is not known yet are
+// asked, all at once, so that one that hangs keeps nobody from another; one that
+// does not answer matters only where no other has the id.
 func (f *Fleet) ByID(ctx context.Context, id string) (Member, error) {
+	members := f.Members()
+	var unknown []Member
+	for _, m := range members {
+		switch f.knownID(m) {
+		case id:
+			return m, nil
+		case "":
+			unknown = append(unknown, m)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var down error
-	for _, m := range f.members {
-		identity, err := m.Array.Identity(ctx)
-		if err != nil {
-			down = fmt.Errorf("array %q: %w", m.Name, err)
+	for answer := range ask(ctx, unknown) {
+		if answer.err != nil {
+			down = fmt.Errorf("array %q: %w", answer.member.Name, answer.err)
 			continue
 		}
-		if identity.UniqueID == id {
-			return m, nil
+		f.learnID(answer.member, answer.id)
+		if answer.id == id {
+			return answer.member, nil
 		}
 	}
 	if down != nil {
 		return Member{}, fmt.Errorf("array with id %q: not among those that answer: %w", id, down)
 	}
-	return Member{}, fmt.Errorf("array with id %q (there are: %s): %w: %w", id, f.names(), ErrNoArray, san.ErrNotFound)
+	return Member{}, fmt.Errorf("array with id %q (there are: %s): %w: %w", id, names(members), ErrNoArray, san.ErrNotFound)
 }
 
-func (f *Fleet) names() string {
-	names := make([]string, len(f.members))
-	for i, m := range f.members {
+type identified struct {
+	member Member
+	id     string
+	err    error
+}
+
+// ask asks each array who it is. The answers come as they are there.
+func ask(ctx context.Context, members []Member) <-chan identified {
+	answers := make(chan identified, len(members))
+	var asking sync.WaitGroup
+	for _, m := range members {
+		asking.Go(func() {
+			identity, err := m.Array.Identity(ctx)
+			answers <- identified{m, identity.UniqueID, err}
+		})
+	}
+	go func() {
+		asking.Wait()
+		close(answers)
+	}()
+	return answers
+}
+
+func (f *Fleet) knownID(m Member) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ids[m.Name]
+}
+
+func (f *Fleet) learnID(m Member, id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ids[m.Name] = id
+}
+
+func names(members []Member) string {
+	names := make([]string, len(members))
+	for i, m := range members {
 		names[i] = m.Name
 	}
 	return strings.Join(names, ", ")
-}
-
-func hasLabels(labels, wanted map[string]string) bool {
-	for key, want := range wanted {
-		if v, ok := labels[key]; !ok || v != want {
-			return false
-		}
-	}
-	return true
 }

@@ -22,7 +22,7 @@ func (n named) Identity(context.Context) (san.Identity, error) {
 
 func TestByID(t *testing.T) {
 	fleet := func(a, b error) *Fleet {
-		return NewFleet([]Member{{Name: "a", Array: named{id: "aaaa", down: a}}, {Name: "b", Array: named{id: "bbbb", down: b}}})
+		return NewFleet("east", []Member{{Name: "a", Array: named{id: "aaaa", down: a}}, {Name: "b", Array: named{id: "bbbb", down: b}}})
 	}
 	for name, tc := range map[string]struct {
 		fleet *Fleet
@@ -41,6 +41,41 @@ func TestByID(t *testing.T) {
 				t.Errorf("got %q and %v, want %q and %v", m.Name, err, tc.want, tc.err)
 			}
 		})
+	}
+}
+
+// TestByIDAsksOnce: an array that went down is not asked who it is, and keeps
+// nobody from another one's volumes.
+func TestByIDAsksOnce(t *testing.T) {
+	a, b := &named{id: "aaaa"}, &named{id: "bbbb"}
+	f := NewFleet("east", []Member{{Name: "a", Array: a}, {Name: "b", Array: b}})
+	for range 2 {
+		for id, want := range map[string]string{"aaaa": "a", "bbbb": "b"} {
+			if m, err := f.ByID(t.Context(), id); err != nil || m.Name != want {
+				t.Errorf("%s is %q, %v", id, m.Name, err)
+			}
+		}
+		a.down = san.ErrUnavailable
+	}
+}
+
+// hung is an array that answers nothing.
+type hung struct{ san.Array }
+
+func (hung) Identity(ctx context.Context) (san.Identity, error) {
+	<-ctx.Done()
+	return san.Identity{}, ctx.Err()
+}
+
+func TestByIDBesideAnArrayThatHangs(t *testing.T) {
+	f := NewFleet("east", []Member{{Name: "hung", Array: hung{}}, {Name: "b", Array: named{id: "bbbb"}}})
+	if m, err := f.ByID(t.Context(), "bbbb"); err != nil || m.Name != "b" {
+		t.Errorf("got %q, %v", m.Name, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.ByID(ctx, "cccc"); !errors.Is(err, context.Canceled) {
+		t.Errorf("perhaps the one that hangs: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -42,16 +43,21 @@ func (f *Flows) Revoke(ctx context.Context, id, nodeID string) error {
 
 // Sweep tidies every array at once and then at each interval until the context
 // ends: calls that were cut off leave volumes that nobody was handed and access
-// that nobody was granted.
+// that nobody was granted. An array that is slow does not hold up the others
+// within one round.
 func (f *Flows) Sweep(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
+		var sweeping sync.WaitGroup
 		for _, m := range f.fleet.Members() {
-			if err := m.Array.Sweep(ctx); err != nil && ctx.Err() == nil {
-				klog.FromContext(ctx).Error(err, "sweep is not complete, the next one goes on", "array", m.Name)
-			}
+			sweeping.Go(func() {
+				if err := m.Array.Sweep(ctx); err != nil && ctx.Err() == nil {
+					klog.FromContext(ctx).Error(err, "sweep is not complete, the next one goes on", "array", m.Name)
+				}
+			})
 		}
+		sweeping.Wait()
 		select {
 		case <-ctx.Done():
 			return

@@ -15,27 +15,82 @@ import (
 // memory is an array that keeps volumes in memory: enough to see what the flows
 // ask for. How a real one behaves is santest's business.
 type memory struct {
-	id      string
-	free    int64
-	down    error
-	volumes []*san.Volume
-	deleted map[san.Handle]bool // handle -> kept
+	san.Snapshots // of what is not called here
+
+	snapshots []san.Snapshot
+	group     *san.SnapshotGroup
+	sources   []san.Source // of the volumes
+	id        string
+	free      int64 // bytes
+	iops      int64
+	down      error
+	lost      bool // the answers of creates
+	volumes   []*san.Volume
+	deleted   map[san.Handle]bool // handle -> kept
 }
 
 func newMemory(id string) *memory {
-	return &memory{id: id, free: 1 << 40, deleted: map[san.Handle]bool{}}
+	return &memory{id: id, free: 1 << 40, iops: 100_000, deleted: map[san.Handle]bool{}}
 }
 
 func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, error) {
 	if m.down != nil {
 		return nil, m.down
 	}
+	if m.lost {
+		return nil, fmt.Errorf("no answer: %w", san.ErrUnavailable)
+	}
 	v := &san.Volume{
 		Handle: san.Handle{Array: m.id, Volume: int64(len(m.volumes) + 1), UUID: "0a1b2c3d"},
 		Name:   r.Name, SizeBytes: r.SizeBytes, QoS: r.QoS.Values, Policy: r.QoS.Policy, Owner: r.Owner, Note: r.Note,
 	}
 	m.volumes = append(m.volumes, v)
+	m.sources = append(m.sources, r.Source)
 	return v, nil
+}
+
+func (m *memory) GetSnapshot(_ context.Context, h san.SnapshotHandle) (*san.Snapshot, error) {
+	for _, s := range m.snapshots {
+		if s.Handle == h {
+			return &s, nil
+		}
+	}
+	return nil, fmt.Errorf("snapshot %s: %w", h, san.ErrNotFound)
+}
+
+func (m *memory) ListSnapshots(_ context.Context, q san.SnapshotQuery) ([]san.Snapshot, string, error) {
+	from, _ := strconv.Atoi(q.Start)
+	var page []san.Snapshot
+	for i := from; i < len(m.snapshots); i++ {
+		if len(page) == q.Limit {
+			return page, strconv.Itoa(i), nil
+		}
+		if q.Source == (san.Handle{}) || m.snapshots[i].Source == q.Source {
+			page = append(page, m.snapshots[i])
+		}
+	}
+	return page, "", nil
+}
+
+func (m *memory) CreateGroup(_ context.Context, r san.GroupRequest) (*san.SnapshotGroup, error) {
+	g := &san.SnapshotGroup{Handle: san.GroupHandle{Array: m.id, Group: 1}, Name: r.Name}
+	for i, h := range r.Sources {
+		g.Members = append(g.Members, san.Snapshot{Handle: san.SnapshotHandle{Array: m.id, Snapshot: int64(i + 1)}, Source: h})
+	}
+	m.group = g
+	return g, nil
+}
+
+func (m *memory) GetGroup(context.Context, san.GroupHandle) (*san.SnapshotGroup, error) {
+	if m.group == nil {
+		return nil, fmt.Errorf("group: %w", san.ErrNotFound)
+	}
+	return m.group, nil
+}
+
+func (m *memory) DeleteGroup(context.Context, san.GroupHandle) error {
+	m.group = nil
+	return nil
 }
 
 func (m *memory) Find(_ context.Context, name, _ string) (*san.Volume, error) {
@@ -111,7 +166,32 @@ func (m *memory) Limits(context.Context) (san.Limits, error) {
 }
 
 func (m *memory) Capacity(context.Context) (san.Capacity, error) {
-	return san.Capacity{AvailableBytes: m.free}, m.down
+	return san.Capacity{BoundBytes: m.free, BlockBytes: m.free, MaxIOPS: m.iops}, m.down
+}
+
+func (m *memory) InForce(_ context.Context, q san.QoS) (qos.Values, error) {
+	if q.Policy != "" {
+		return qos.Values{Min: 500, Max: 5000, Burst: 5000}, m.down
+	}
+	return qos.Values{Min: cmp.Or(q.Values.Min, 50), Max: cmp.Or(q.Values.Max, 15000), Burst: cmp.Or(q.Values.Burst, 15000)}, m.down
+}
+
+func (m *memory) Promises(context.Context) ([]san.Promise, error) {
+	var promises []san.Promise
+	for _, v := range m.volumes {
+		if _, deleted := m.deleted[v.Handle]; !deleted {
+			promises = append(promises, san.Promise{Volume: v.Handle.Volume, Owner: v.Owner, Name: v.Name, SizeBytes: v.SizeBytes, QoS: v.QoS, Claimed: true})
+		}
+	}
+	return promises, m.down
+}
+
+func (m *memory) Usage(_ context.Context, volumes []int64) (map[int64]san.Usage, error) {
+	usage := map[int64]san.Usage{}
+	for _, id := range volumes {
+		usage[id] = san.Usage{ActualIOPS: id}
+	}
+	return usage, m.down
 }
 
 func (m *memory) Sweep(context.Context) error { return m.down }
@@ -124,5 +204,5 @@ func flows(t *testing.T, arrays ...*memory) *Flows {
 		name := string(rune('a' + i))
 		members = append(members, placement.Member{Name: name, Labels: map[string]string{"site": name}, Array: a})
 	}
-	return New(placement.NewFleet(members), "cluster-1")
+	return New(placement.NewFleet("cluster-1", members), "cluster-1")
 }

@@ -13,11 +13,11 @@ import (
 
 // Delete removes the volume; one that is not there is success.
 func (f *Flows) Delete(ctx context.Context, id string) error {
-	a, h, err := f.resolve(ctx, id)
+	m, h, err := f.member(ctx, id)
 	if err != nil {
 		return gone(err)
 	}
-	v, err := a.Get(ctx, h)
+	v, err := m.Array.Get(ctx, h)
 	if err != nil && !errors.Is(err, san.ErrNotFound) {
 		return err
 	}
@@ -29,7 +29,13 @@ func (f *Flows) Delete(ctx context.Context, id string) error {
 		}
 		keep = n.Keep
 	}
-	return a.Delete(ctx, h, keep)
+	if err := m.Array.Delete(ctx, h, keep); err != nil {
+		return err
+	}
+	if v != nil && !keep { // what is in the recycle bin holds its floor until it is purged
+		m.Ledger.Gone(v)
+	}
+	return nil
 }
 
 // gone turns "no such volume" into success, but not "no such array": the volume
@@ -49,31 +55,36 @@ func (f *Flows) Expand(ctx context.Context, id string, size Size) (*san.Volume, 
 	if size.Required == 0 {
 		return nil, fmt.Errorf("required_bytes 0: a size to grow to is needed: %w", san.ErrInvalid)
 	}
-	a, h, err := f.resolve(ctx, id)
+	m, h, err := f.member(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.Get(ctx, h)
+	v, err := m.Array.Get(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	change := san.Change{SizeBytes: size.Required, LimitBytes: size.Limit}
 	_, request, err := readNote(v)
 	if err != nil {
 		return nil, err
 	}
-	if request.PerGiB() {
-		limits, err := a.Limits(ctx)
-		if err != nil {
-			return nil, err
-		}
-		quality, err := values(request, max(v.SizeBytes, roundUp(size.Required, limits.SizeStep)), limits)
-		if err != nil {
-			return nil, err
-		}
-		change.QoS = &quality
+	limits, err := m.Array.Limits(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return a.Modify(ctx, h, change)
+	grown := max(v.SizeBytes, roundUp(size.Required, limits.SizeStep))
+	if grown > limits.MaxSizeBytes { // before the budget is asked: it is no lack of room
+		return nil, fmt.Errorf("volume %s: %d bytes: the array makes at most %d: %w", v.Handle, size.Required, limits.MaxSizeBytes, san.ErrOutOfRange)
+	}
+	want := placement.Load{IOPS: v.QoS.Min, Bytes: grown}
+	change := san.Change{SizeBytes: size.Required, LimitBytes: size.Limit}
+	if request.PerGiB() {
+		quality, err := values(request, grown, limits)
+		if err != nil {
+			return nil, err
+		}
+		change.QoS, want.IOPS = &quality, cmp.Or(quality.Values.Min, v.QoS.Min)
+	}
+	return apply(ctx, m, v, change, want)
 }
 
 // Modify sets the QoS of a VolumeAttributesClass, live: what it gives replaces
@@ -83,11 +94,11 @@ func (f *Flows) Modify(ctx context.Context, id string, params map[string]string)
 	if err != nil {
 		return err
 	}
-	a, h, err := f.resolve(ctx, id)
+	m, h, err := f.member(ctx, id)
 	if err != nil {
 		return err
 	}
-	v, err := a.Get(ctx, h)
+	v, err := m.Array.Get(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -98,7 +109,7 @@ func (f *Flows) Modify(ctx context.Context, id string, params map[string]string)
 	if err != nil {
 		return err
 	}
-	limits, err := a.Limits(ctx)
+	limits, err := m.Array.Limits(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,10 +121,32 @@ func (f *Flows) Modify(ctx context.Context, id string, params map[string]string)
 	if err := fit(&quality, request, v.QoS); err != nil {
 		return err
 	}
+	want := placement.Load{IOPS: cmp.Or(quality.Values.Min, v.QoS.Min), Bytes: v.SizeBytes}
+	if quality.Policy != "" {
+		granted, err := m.Array.InForce(ctx, quality)
+		if err != nil {
+			return err
+		}
+		want.IOPS = granted.Min
+	}
 	n.QoS = request.Parameters()
 	text := n.String()
-	_, err = a.Modify(ctx, h, san.Change{QoS: &quality, Note: &text})
+	_, err = apply(ctx, m, v, san.Change{QoS: &quality, Note: &text}, want)
 	return err
+}
+
+// apply changes the volume, just read, once there is room for what it will take.
+func apply(ctx context.Context, m placement.Member, v *san.Volume, c san.Change, want placement.Load) (*san.Volume, error) {
+	if err := m.Ledger.Ready(ctx); err != nil {
+		return nil, err
+	}
+	hold, err := m.Ledger.Change(v, want)
+	if err != nil {
+		return nil, fmt.Errorf("volume %s: %w", v.Handle, err)
+	}
+	changed, err := m.Array.Modify(ctx, v.Handle, c)
+	hold.Settle(changed, err)
+	return changed, err
 }
 
 // fit holds new values against those in force that stay. A burst that nobody

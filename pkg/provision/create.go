@@ -2,7 +2,6 @@ package provision
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/san-csi/san-csi/pkg/placement"
@@ -15,12 +14,20 @@ type CreateRequest struct {
 	Size       Size
 	Parameters map[string]string // of the StorageClass
 	Mutable    map[string]string // of the VolumeAttributesClass, over the former
+	Topology   Topology
+	Source     Source // of its content
+
+	from origin // the source, once it was found
 }
+
+// Topology says where a volume is to be reachable from.
+type Topology = placement.Topology
 
 // Created is the volume and what goes into its context.
 type Created struct {
-	Volume  *san.Volume
-	Context map[string]string
+	Volume   *san.Volume
+	Context  map[string]string
+	Topology []map[string]string // which nodes reach it; empty = every node
 }
 
 // Create makes the volume, or finds the one that an earlier call made.
@@ -35,6 +42,7 @@ func (f *Flows) Create(ctx context.Context, req CreateRequest) (*Created, error)
 	}
 	c.qos = c.qos.Merge(over)
 	c.owner.Cluster = f.cluster
+	c.wish.Topology = req.Topology
 	if err := req.Size.check(); err != nil {
 		return nil, err
 	}
@@ -42,62 +50,17 @@ func (f *Flows) Create(ctx context.Context, req CreateRequest) (*Created, error)
 	if err != nil {
 		return nil, err
 	}
-	m, err := f.place(ctx, candidates, req, c)
+	if candidates, req.from, err = f.origin(ctx, candidates, req, c.wish); err != nil {
+		return nil, err
+	}
+	p, err := f.place(ctx, candidates, req, c)
 	if err != nil {
 		return nil, err
 	}
-	v, err := f.createOn(ctx, m, req, c)
+	v, err := p.Array.Create(ctx, p.request)
+	p.hold.Settle(v, err)
 	if err != nil {
-		return nil, fmt.Errorf("volume %q on array %q: %w", req.Name, m.Name, err)
+		return nil, fmt.Errorf("volume %q on array %q: %w", req.Name, p.Name, err)
 	}
-	return &Created{Volume: v, Context: c.node}, nil
-}
-
-// place is the array that has the volume already, else the one that takes it.
-// Where several arrays would do, each is asked first: an earlier call that was
-// cut off may have chosen another one.
-func (f *Flows) place(ctx context.Context, candidates []placement.Member, req CreateRequest, c class) (placement.Member, error) {
-	if len(candidates) > 1 {
-		for _, m := range candidates {
-			_, err := m.Array.Find(ctx, req.Name, c.account)
-			if err == nil {
-				return m, nil
-			}
-			if !errors.Is(err, san.ErrNotFound) {
-				return placement.Member{}, fmt.Errorf("volume %q: is it on array %q already? %w", req.Name, m.Name, err)
-			}
-		}
-	}
-	return f.fleet.Choose(ctx, candidates, req.Size.orDefault())
-}
-
-func (f *Flows) createOn(ctx context.Context, m placement.Member, req CreateRequest, c class) (*san.Volume, error) {
-	limits, err := m.Array.Limits(ctx)
-	if err != nil {
-		return nil, err
-	}
-	size := req.Size.orDefault()
-	if req.Size.Required == 0 {
-		size = max(size, limits.MinSizeBytes)
-	}
-	quality, err := values(c.qos, roundUp(size, limits.SizeStep), limits)
-	if err != nil {
-		return nil, err
-	}
-	return m.Array.Create(ctx, san.CreateRequest{
-		Name:       req.Name,
-		SizeBytes:  size,
-		LimitBytes: req.Size.Limit,
-		QoS:        quality,
-		Account:    c.account,
-		Owner:      c.owner,
-		Note:       note{QoS: c.qos.Parameters(), Keep: c.keep}.String(),
-	})
-}
-
-func roundUp(n, step int64) int64 {
-	if step <= 1 || n%step == 0 {
-		return n
-	}
-	return n - n%step + step
+	return &Created{Volume: v, Context: c.node, Topology: p.Topology}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/qos"
 	"github.com/san-csi/san-csi/pkg/san"
 )
@@ -94,7 +95,9 @@ func TestCreateChoosesTheArray(t *testing.T) {
 		spoil  func(a, b *memory)
 		want   string
 	}{
-		"the first with room":    {want: "aaaa"},
+		"the first of equals":    {want: "aaaa"},
+		"the most headroom":      {spoil: func(a, _ *memory) { a.iops = 50_000 }, want: "bbbb"},
+		"past one with too few":  {params: map[string]string{"minIOPS": "500"}, spoil: func(a, _ *memory) { a.iops = 499 }, want: "bbbb"},
 		"by name":                {params: map[string]string{"array": "b"}, want: "bbbb"},
 		"by label":               {params: map[string]string{"arraySelector": "site=b"}, want: "bbbb"},
 		"past one that is full":  {spoil: func(a, _ *memory) { a.free = 0 }, want: "bbbb"},
@@ -116,13 +119,86 @@ func TestCreateChoosesTheArray(t *testing.T) {
 	}
 }
 
-// A volume that may exist on an array that is down must not be made twice.
-func TestCreateWaitsForAnArrayThatMayHaveTheVolume(t *testing.T) {
+// A volume that may exist on an array that is down must not be made twice; one
+// that cannot exist there is made elsewhere.
+func TestCreateBesideAnArrayThatIsDown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before func(t *testing.T, f *Flows, a *memory) // while a answers
+		want   error
+	}{
+		"never read":       {func(*testing.T, *Flows, *memory) {}, san.ErrUnavailable},
+		"read, without it": {ready, nil},
+		"read, with it": {func(t *testing.T, f *Flows, a *memory) {
+			a.volumes = []*san.Volume{{Name: "pvc-1", Owner: san.Owner{Cluster: "cluster-1"}}}
+			ready(t, f, a)
+		}, san.ErrUnavailable},
+		"its outcome unknown": {func(t *testing.T, f *Flows, a *memory) {
+			ready(t, f, a)
+			a.lost = true
+			if _, err := f.Create(t.Context(), CreateRequest{Name: "pvc-1", Parameters: map[string]string{"array": "a"}}); err == nil {
+				t.Fatal("the answer was lost, and is told")
+			}
+		}, san.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newMemory("aaaa"), newMemory("bbbb")
+			f := flows(t, a, b)
+			tc.before(t, f, a)
+			a.down = fmt.Errorf("no route: %w", san.ErrUnavailable)
+			_, err := f.Create(t.Context(), CreateRequest{Name: "pvc-1"})
+			if !errors.Is(err, tc.want) || (len(b.volumes) == 1) != (tc.want == nil) {
+				t.Errorf("got %v and %d volumes on the other array, want %v", err, len(b.volumes), tc.want)
+			}
+		})
+	}
+}
+
+// ready has the ledgers read.
+func ready(t *testing.T, f *Flows, _ *memory) {
+	t.Helper()
+	for _, m := range f.fleet.Members() {
+		if err := m.Ledger.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAllArraysDown: the caller is told to try again.
+func TestAllArraysDown(t *testing.T) {
 	a, b := newMemory("aaaa"), newMemory("bbbb")
-	a.down = fmt.Errorf("no route: %w", san.ErrUnavailable)
-	_, err := flows(t, a, b).Create(t.Context(), CreateRequest{Name: "pvc-1"})
-	if !errors.Is(err, san.ErrUnavailable) || len(b.volumes) != 0 {
-		t.Errorf("got %v and %d volumes on the other array", err, len(b.volumes))
+	f := flows(t, a, b)
+	ready(t, f, nil)
+	a.down, b.down = san.ErrUnavailable, san.ErrUnavailable
+	if _, err := f.Create(t.Context(), CreateRequest{Name: "pvc-1"}); !errors.Is(err, san.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCreateByTopology(t *testing.T) {
+	place := func(name string) map[string]string { return map[string]string{"zone": name} }
+	for name, tc := range map[string]struct {
+		topology Topology
+		want     string
+		err      error
+	}{
+		"from anywhere":          {Topology{}, "aaaa", nil},
+		"from where b is":        {Topology{Requisite: []map[string]string{place("b")}}, "bbbb", nil},
+		"better from where b is": {Topology{Requisite: []map[string]string{place("a"), place("b")}, Preferred: []map[string]string{place("b")}}, "bbbb", nil},
+		"from where none is":     {Topology{Requisite: []map[string]string{place("c")}}, "", san.ErrExhausted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := New(placement.NewFleet("cluster-1", []placement.Member{
+				{Name: "a", Array: newMemory("aaaa"), Topology: []map[string]string{place("a")}},
+				{Name: "b", Array: newMemory("bbbb"), Topology: []map[string]string{place("b")}},
+			}), "cluster-1")
+			made, err := f.Create(t.Context(), CreateRequest{Name: "pvc-1", Topology: tc.topology})
+			if !errors.Is(err, tc.err) || (made == nil) != (tc.want == "") {
+				t.Fatalf("got %+v and %v, want %q and %v", made, err, tc.want, tc.err)
+			}
+			if made != nil && (made.Volume.Handle.Array != tc.want || made.Topology[0]["zone"] != tc.want[:1]) {
+				t.Errorf("made on %s, reached from %v; want %s", made.Volume.Handle.Array, made.Topology, tc.want)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
@@ -44,28 +45,65 @@ func TestListGoesThroughAllArrays(t *testing.T) {
 	}
 }
 
+// TestCapacity: what the scheduler sees goes with the bytes and the floors that
+// are left, class by class.
 func TestCapacity(t *testing.T) {
-	a, b := newMemory("aaaa"), newMemory("bbbb")
-	a.free, b.free = 5*gib, 7*gib
+	const least, most = 1_000_000_000, 1 << 44
+	class := func(pairs ...string) map[string]string {
+		c := map[string]string{}
+		for i := 0; i < len(pairs); i += 2 {
+			c[pairs[i]] = pairs[i+1]
+		}
+		return c
+	}
 	for name, tc := range map[string]struct {
 		params map[string]string
-		down   error
+		place  string
+		spoil  func(a, b *memory) // arrays of 5 and 7 GiB, each of 1000 IOPS
 		want   Capacity
 	}{
-		"of all":          {nil, nil, Capacity{AvailableBytes: 12 * gib, MinVolumeBytes: 1_000_000_000, MaxVolumeBytes: 7 * gib}},
-		"of one":          {map[string]string{"array": "a"}, nil, Capacity{AvailableBytes: 5 * gib, MinVolumeBytes: 1_000_000_000, MaxVolumeBytes: 5 * gib}},
-		"while b is down": {nil, san.ErrUnavailable, Capacity{AvailableBytes: 5 * gib, MinVolumeBytes: 1_000_000_000, MaxVolumeBytes: 5 * gib}},
+		"of all":                           {want: Capacity{12 * gib, least, 7 * gib}},
+		"of one":                           {params: class("array", "a"), want: Capacity{5 * gib, least, 5 * gib}},
+		"while b is down":                  {spoil: func(_, b *memory) { b.down = san.ErrUnavailable }, want: Capacity{5 * gib, least, 5 * gib}},
+		"from where b is":                  {place: "b", want: Capacity{7 * gib, least, 7 * gib}},
+		"from where none is":               {place: "c", want: Capacity{}},
+		"a floor that fits":                {params: class("minIOPS", "1000"), want: Capacity{12 * gib, least, 7 * gib}},
+		"a floor that fits one":            {params: class("minIOPS", "1000"), spoil: func(a, _ *memory) { a.iops = 999 }, want: Capacity{7 * gib, least, 7 * gib}},
+		"a floor that fits none":           {params: class("minIOPS", "1001"), want: Capacity{0, least, 0}},
+		"the default floor, which fits":    {spoil: func(a, b *memory) { a.iops, b.iops = 50, 49 }, want: Capacity{5 * gib, least, 5 * gib}},
+		"a policy's floor":                 {params: class("qosPolicy", "gold"), spoil: func(a, b *memory) { a.iops, b.iops = 499, 500 }, want: Capacity{7 * gib, least, 7 * gib}},
+		"per GiB, bytes are short":         {params: class("minIOPSPerGiB", "100"), want: Capacity{12 * gib, least, 7 * gib}},
+		"per GiB, floors are short":        {params: class("minIOPSPerGiB", "500"), want: Capacity{4 * gib, least, 2 * gib}},
+		"per GiB, not even the least":      {params: class("minIOPSPerGiB", "2000"), want: Capacity{0, least, 0}},
+		"per GiB, up to the class's top":   {params: class("minIOPSPerGiB", "100", "maxIOPS", "300"), want: Capacity{12 * gib, least, 3 * gib}},
+		"per GiB, past the array's bound":  {params: class("minIOPSPerGiB", "10000"), spoil: func(a, _ *memory) { a.iops, a.free = 40_000, 1<<50 }, want: Capacity{2 * most, least, most}},
+		"per GiB, below the array's bound": {params: class("minIOPSPerGiB", "1"), spoil: func(a, b *memory) { a.iops, b.iops = 49, 50 }, want: Capacity{7 * gib, least, 7 * gib}},
+		"bytes are gone":                   {spoil: func(a, b *memory) { a.free, b.free = least-1, 0 }, want: Capacity{0, least, 0}},
+		"a class that no array can have":   {params: class("minIOPS", "15001"), want: Capacity{0, least, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.down = tc.down
-			got, err := flows(t, a, b).Capacity(t.Context(), tc.params)
+			a, b := newMemory("aaaa"), newMemory("bbbb")
+			a.free, b.free, a.iops, b.iops = 5*gib, 7*gib, 1000, 1000
+			if tc.spoil != nil {
+				tc.spoil(a, b)
+			}
+			f := New(placement.NewFleet("cluster-1", []placement.Member{
+				{Name: "a", Array: a, Topology: []map[string]string{{"zone": "a"}}},
+				{Name: "b", Array: b, Topology: []map[string]string{{"zone": "b"}}},
+			}), "cluster-1")
+			var place map[string]string
+			if tc.place != "" {
+				place = map[string]string{"zone": tc.place, "host": "h"}
+			}
+			got, err := f.Capacity(t.Context(), tc.params, place)
 			if err != nil || got != tc.want {
 				t.Errorf("got %+v and %v, want %+v", got, err, tc.want)
 			}
 		})
 	}
-	b.down = san.ErrUnavailable
-	if _, err := flows(t, b).Capacity(t.Context(), nil); !errors.Is(err, san.ErrUnavailable) {
+	down := newMemory("aaaa")
+	down.down = san.ErrUnavailable
+	if _, err := flows(t, down).Capacity(t.Context(), nil, nil); !errors.Is(err, san.ErrUnavailable) {
 		t.Errorf("no array answers: got %v", err)
 	}
 }

@@ -24,7 +24,6 @@ const defaultSizeBytes = 1 << 30
 type Fleet interface {
 	Members() []placement.Member
 	Match(placement.Wish) ([]placement.Member, error)
-	Choose(ctx context.Context, candidates []placement.Member, size int64) (placement.Member, error)
 	ByID(ctx context.Context, id string) (placement.Member, error)
 }
 
@@ -70,15 +69,21 @@ func (s Size) orDefault() int64 {
 
 // resolve is the array and the handle that a volume's id names.
 func (f *Flows) resolve(ctx context.Context, id string) (san.Array, san.Handle, error) {
+	m, h, err := f.member(ctx, id)
+	return m.Array, h, err
+}
+
+// member is resolve with what the array has promised.
+func (f *Flows) member(ctx context.Context, id string) (placement.Member, san.Handle, error) {
 	h, err := san.ParseHandle(id)
 	if err != nil {
-		return nil, san.Handle{}, err
+		return placement.Member{}, san.Handle{}, err
 	}
 	m, err := f.fleet.ByID(ctx, h.Array)
 	if err != nil {
-		return nil, san.Handle{}, fmt.Errorf("volume %s: %w", id, err)
+		return placement.Member{}, san.Handle{}, fmt.Errorf("volume %s: %w", id, err)
 	}
-	return m.Array, h, nil
+	return m, h, nil
 }
 
 // values are what to set on an array with those limits for a volume of that

@@ -1,6 +1,10 @@
 package qos
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+	"math/bits"
+)
 
 // Enforcement says what an array that cannot hold the values is good for.
 type Enforcement string
@@ -17,6 +21,23 @@ const (
 type Amount struct {
 	IOPS        int64 // of 4 KiB
 	MicroPerGiB int64 // millionths of an IOPS per GiB
+}
+
+// SizeFor is the largest size in bytes of which At is at most iops; the largest
+// int64 for an amount that does not scale.
+func (a Amount) SizeFor(iops int64) int64 {
+	if a.MicroPerGiB == 0 {
+		return math.MaxInt64
+	}
+	if iops <= 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(iops), gib*micro)
+	if hi >= uint64(a.MicroPerGiB) {
+		return math.MaxInt64
+	}
+	size, _ := bits.Div64(hi, lo, uint64(a.MicroPerGiB))
+	return int64(min(size, math.MaxInt64))
 }
 
 // IsZero tells whether the amount is not given.

@@ -124,3 +124,19 @@ func TestRequestTells(t *testing.T) {
 		})
 	}
 }
+
+// TestSizeForIsTheInverseOfAt: the largest size whose amount is within the IOPS.
+func TestSizeForIsTheInverseOfAt(t *testing.T) {
+	for _, rate := range []int64{1, 3, 999_999, 1_000_000, 2_500_000, 7_000_001, 1e12} {
+		a := Amount{MicroPerGiB: rate}
+		for _, iops := range []int64{0, 1, 2, 50, 99, 15_000, 200_000} {
+			size := a.SizeFor(iops)
+			if a.At(size) > iops || size < math.MaxInt64 && a.At(size+1) <= iops && iops > 0 {
+				t.Errorf("%d millionths per GiB, %d IOPS: size %d, which has %d, the next %d", rate, iops, size, a.At(size), a.At(size+1))
+			}
+		}
+	}
+	if got := (Amount{IOPS: 50}).SizeFor(1); got != math.MaxInt64 {
+		t.Errorf("an amount that does not scale: %d", got)
+	}
+}

@@ -23,6 +23,28 @@ func TestParseHandle(t *testing.T) {
 	}
 }
 
+// TestOtherHandles: those of snapshots and groups have the form of a volume's.
+func TestOtherHandles(t *testing.T) {
+	for _, text := range []string{"3eeu:7:0123abcd", "3eeu:7"} {
+		s, err := ParseSnapshotHandle(text)
+		if err != nil || s.Array != "3eeu" || s.Snapshot != 7 || s.String() != text {
+			t.Errorf("snapshot %q is read as %+v, %v", text, s, err)
+		}
+		g, err := ParseGroupHandle(text)
+		if err != nil || g.Array != "3eeu" || g.Group != 7 || g.String() != text {
+			t.Errorf("group %q is read as %+v, %v", text, g, err)
+		}
+	}
+	for _, text := range []string{"", "snapshot-1", "3eeu:0:0123abcd", "3eeu:7:0123ABCD"} {
+		if s, err := ParseSnapshotHandle(text); !errors.Is(err, ErrNotFound) {
+			t.Errorf("snapshot %q is read as %+v, %v; want not found", text, s, err)
+		}
+		if g, err := ParseGroupHandle(text); !errors.Is(err, ErrNotFound) {
+			t.Errorf("group %q is read as %+v, %v; want not found", text, g, err)
+		}
+	}
+}
+
 func TestNode(t *testing.T) {
 	n, err := NewNode("IQN.1993-08.org.Debian:01:ABC", "node-1")
 	if err != nil || n.IQN != "iqn.1993-08.org.debian:01:abc" || len(n.Tag) != 8 {

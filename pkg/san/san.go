@@ -15,6 +15,7 @@ import (
 // repeated; errors wrap the sentinels of this package.
 type Array interface {
 	Volumes
+	Snapshots
 	Access
 	Pool
 }
@@ -23,7 +24,10 @@ type Array interface {
 type Volumes interface {
 	// Create returns the volume of that name, making it if it is not there.
 	// ErrExists where the name is taken by a volume of a size outside
-	// [SizeBytes, LimitBytes] or of another owner.
+	// [SizeBytes, LimitBytes], of another source or of another owner. One that has
+	// a source is as large as that at least, and has the request's QoS, never the
+	// source's; where its content is not there in time, ErrUnavailable: the retry
+	// goes on with it.
 	Create(ctx context.Context, req CreateRequest) (*Volume, error)
 	// Find looks a name up: ErrNotFound where no volume of this owner that was
 	// handed out has it.
@@ -33,7 +37,7 @@ type Volumes interface {
 	Get(ctx context.Context, h Handle) (*Volume, error)
 	// Delete removes the volume, for good unless keep (then it stays in the
 	// array's recycle bin). A volume that is not there is success; one that is
-	// granted is ErrBusy.
+	// granted or has snapshots is ErrBusy.
 	Delete(ctx context.Context, h Handle, keep bool) error
 	// Modify changes what the change gives and leaves the rest as it is.
 	Modify(ctx context.Context, h Handle, c Change) (*Volume, error)
@@ -59,8 +63,16 @@ type Pool interface {
 	Identity(ctx context.Context) (Identity, error)
 	// Limits are the array's own bounds.
 	Limits(ctx context.Context) (Limits, error)
-	// Capacity is what volumes may still take.
+	// Capacity is what the array says it can hold and do.
 	Capacity(ctx context.Context) (Capacity, error)
+	// InForce is what a volume of that QoS would have: what the QoS leaves out
+	// comes from the array's defaults, or from the policy.
+	InForce(ctx context.Context, q QoS) (qos.Values, error)
+	// Promises are what every volume of the array holds, whoever made it; also
+	// deleted ones, which hold it until they are purged.
+	Promises(ctx context.Context) ([]Promise, error)
+	// Usage is what the volumes of those numbers do at present.
+	Usage(ctx context.Context, volumes []int64) (map[int64]Usage, error)
 	// Sweep removes what calls that were cut off left behind: volumes made but
 	// never handed out, access that nobody was granted.
 	Sweep(ctx context.Context) error
@@ -80,6 +92,7 @@ type CreateRequest struct {
 	SizeBytes  int64  // at least
 	LimitBytes int64  // at most; 0 = no limit
 	QoS        QoS
+	Source     Source // of its content
 	Account    string // tenant account on the array; "" = the configured one
 	Owner      Owner
 	Note       string // the caller's own, kept with the volume; at most NoteLength bytes
@@ -141,6 +154,7 @@ type Grant struct {
 	Epoch     int64 // counts the grants of this volume
 	ReadOnly  bool
 	Blank     bool // may be formatted
+	Clone     bool // made of another volume, whose filesystem has the same identity
 }
 
 // Identity names an array: UniqueID is fixed for its life.
@@ -157,8 +171,28 @@ type Limits struct {
 	NameLength                 int // of the caller's name
 }
 
-// Capacity is what an array may still promise.
+// Capacity is what an array says of itself. Bytes are thin: what volumes are
+// promised, not what they have written.
 type Capacity struct {
-	AvailableBytes int64 // thin: what may still be provisioned
-	MaxIOPS        int64 // what the array says it can do
+	BoundBytes int64 // the array's own bound for the sum of all volumes
+	BlockBytes int64 // what it can store
+	MaxIOPS    int64 // what it says it can do
+}
+
+// Promise is what one volume of an array holds of it.
+type Promise struct {
+	Volume    int64 // its number on the array
+	Owner     Owner // the zero Owner: no driver of this kind made it
+	Name      string
+	SizeBytes int64
+	QoS       qos.Values // in force
+	Claimed   bool       // handed out; false = what a call that was cut off left
+	Deleted   bool       // in the recycle bin
+	Nodes     int        // how many hold a grant
+}
+
+// Usage is what a volume does at present.
+type Usage struct {
+	ActualIOPS int64   // I/Os a second, of any size
+	Throttle   float64 // 0 to 1: how far it is held below its ceiling
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/san-csi/san-csi/pkg/filesystem"
 	"github.com/san-csi/san-csi/pkg/initiator"
@@ -100,12 +101,24 @@ func (s *Stager) bring(ctx context.Context, req StageRequest, r *record) error {
 		return err
 	}
 	mounted, err := s.settled(ctx, r, d)
-	if err != nil || mounted {
+	if err != nil {
 		return err
 	}
 	if r.Block {
+		if mounted {
+			return nil
+		}
 		return s.mounts.BindDevice(ctx, d.Path, seat(r.StagingPath, r.Block), r.ReadOnly)
 	}
+	if !mounted {
+		if err := s.mount(ctx, req, r, d); err != nil {
+			return err
+		}
+	}
+	return s.fill(ctx, req, r, d)
+}
+
+func (s *Stager) mount(ctx context.Context, req StageRequest, r *record, d initiator.Device) error {
 	if err := s.prepare(ctx, req, r, d); err != nil {
 		return err
 	}
@@ -113,9 +126,28 @@ func (s *Stager) bring(ctx context.Context, req StageRequest, r *record) error {
 		Device:   d.Path,
 		Path:     r.StagingPath,
 		FSType:   r.FSType,
-		Flags:    r.MountFlags,
+		Flags:    flagsOf(req, r),
 		ReadOnly: r.ReadOnly,
 	})
+}
+
+// nouuid mounts an XFS beside another one with its UUID, xfs(5).
+const nouuid = "nouuid"
+
+func flagsOf(req StageRequest, r *record) []string {
+	if !req.Clone || r.FSType != filesystem.XFS || slices.Contains(r.MountFlags, nouuid) {
+		return r.MountFlags
+	}
+	return append(slices.Clone(r.MountFlags), nouuid)
+}
+
+// fill grows the filesystem of a clone to its device, which may be larger than
+// what it was made of.
+func (s *Stager) fill(ctx context.Context, req StageRequest, r *record, d initiator.Device) error {
+	if !req.Clone || r.readOnly() {
+		return nil
+	}
+	return s.mounts.Grow(ctx, r.FSType, d.Path, r.StagingPath)
 }
 
 // seat is where a stage mounts: at the staging path, or for a block volume at a

@@ -35,6 +35,7 @@ type StageRequest struct {
 	Target      Target
 	Epoch       int64 // of the grant; an older one than the staged one is refused
 	Blank       bool  // the controller says that it may be formatted
+	Clone       bool  // made of another volume: its filesystem's identity is not its own, and it may be smaller than the device
 	Block       bool  // raw: no filesystem, the device node is shown
 	FSType      string
 	MountFlags  []string

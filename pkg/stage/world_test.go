@@ -242,7 +242,7 @@ func (w fakeMounts) Mount(_ context.Context, r filesystem.MountRequest) error {
 		return fmt.Errorf("wrong fs type, bad superblock on %s", r.Device)
 	}
 	w.used = true
-	w.mounts = append(w.mounts, filesystem.Mount{Path: r.Path, Device: w.number, Type: r.FSType, Root: "/", ReadOnly: r.ReadOnly})
+	w.mounts = append(w.mounts, filesystem.Mount{Path: r.Path, Device: w.number, Type: r.FSType, Root: "/", ReadOnly: r.ReadOnly, Options: r.Flags})
 	return w.step("mounted")
 }
 

@@ -241,4 +241,7 @@ func (w *world) end(t *testing.T) {
 	if err := w.array.Stop(ctx); err != nil {
 		t.Error(err)
 	}
+	if out, err := exec.CommandContext(ctx, w.binary, "check", w.data).CombinedOutput(); err != nil {
+		t.Errorf("san-array check: %v: %s", err, out)
+	}
 }

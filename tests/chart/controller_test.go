@@ -59,7 +59,7 @@ func TestSidecarsAreReadyForBursts(t *testing.T) {
 		"csi-provisioner": {"--worker-threads=100", "--extra-create-metadata", "--enable-capacity", "--capacity-ownerref-level=2", "--default-fstype=ext4"},
 		"csi-attacher":    {"--worker-threads=100", "--default-fstype=ext4"},
 		"csi-resizer":     {"--workers=50", "--handle-volume-inuse-error=false"},
-		"csi-snapshotter": {"--worker-threads=50", "--extra-create-metadata"},
+		"csi-snapshotter": {"--worker-threads=50", "--extra-create-metadata", "--feature-gates=CSIVolumeGroupSnapshot=true"},
 	}
 	got := map[string][]string{}
 	for _, c := range controller(t, render(t, "full")).Spec.Template.Spec.Containers {
@@ -95,8 +95,8 @@ func TestMetrics(t *testing.T) {
 		set  []string
 		want []string
 	}{
-		{nil, []string{"attacher", "provisioner", "resizer", "snapshotter"}},
-		{[]string{"snapshots.enabled=false"}, []string{"attacher", "provisioner", "resizer"}},
+		{nil, []string{"attacher", "metrics", "provisioner", "resizer", "snapshotter"}},
+		{[]string{"snapshots.enabled=false", "snapshots.groups=false"}, []string{"attacher", "metrics", "provisioner", "resizer"}},
 		{[]string{"controller.enableMetrics=false"}, nil},
 	} {
 		m := render(t, "full", c.set...)
@@ -133,6 +133,29 @@ func TestMetrics(t *testing.T) {
 		}
 		if !slices.Equal(open, c.want) {
 			t.Errorf("%v: the NetworkPolicy opens %v, want %v", c.set, open, c.want)
+		}
+	}
+}
+
+// TestDriverMetrics: the driver serves where the ports say, of volumes only where
+// asked for, and on the nodes' own.
+func TestDriverMetrics(t *testing.T) {
+	m := render(t, "full", "controller.volumeMetrics=true", "node.enableMetrics=true", "node.metricsPort=1234")
+	args := controller(t, m).Spec.Template.Spec.Containers[0].Args
+	if !slices.Contains(args, "--metrics-address=:8080") || !slices.Contains(args, "--volume-metrics") || !slices.Contains(args, "--resync-interval=1m") {
+		t.Errorf("the controller's arguments %v", args)
+	}
+	driver := one[*appsv1.DaemonSet](t, m, "san-csi-node").Spec.Template.Spec.Containers[0]
+	if !slices.Contains(driver.Args, "--metrics-address=:1234") || driver.Ports[0].Name != "metrics" || driver.Ports[0].ContainerPort != 1234 {
+		t.Errorf("the node's arguments %v, ports %v", driver.Args, driver.Ports)
+	}
+	if s := one[*corev1.Service](t, m, "san-csi-node-metrics").Spec; s.Ports[0].Port != 1234 || s.Selector["app.kubernetes.io/component"] != "node" {
+		t.Errorf("the node's Service %+v", s)
+	}
+	off := render(t, "full", "controller.enableMetrics=false", "controller.volumeMetrics=true")
+	for _, args := range [][]string{controller(t, off).Spec.Template.Spec.Containers[0].Args, one[*appsv1.DaemonSet](t, off, "san-csi-node").Spec.Template.Spec.Containers[0].Args} {
+		if strings.Contains(strings.Join(args, " "), "metrics") {
+			t.Errorf("metrics are off: %v", args)
 		}
 	}
 }

@@ -34,8 +34,10 @@ func TestRoles(t *testing.T) {
 			"volumeattributesclasses": read, "events": events,
 		},
 		"san-csi-snapshotter": {
-			"volumesnapshotclasses": read, "volumesnapshotcontents": "get list patch update watch",
+			"volumesnapshotclasses": read, "volumesnapshotcontents": "create get list patch update watch",
 			"volumesnapshotcontents/status": "patch update", "events": events,
+			"volumegroupsnapshotclasses": read, "volumegroupsnapshotcontents": "get list patch update watch",
+			"volumegroupsnapshotcontents/status": "patch update",
 		},
 		"san-csi-node": {"nodes": "get patch", "csinodes": "list watch"},
 	}
@@ -53,6 +55,10 @@ func TestRoles(t *testing.T) {
 	if len(got) != 0 {
 		t.Errorf("further roles: %v", got)
 	}
+	if r := one[*rbacv1.ClusterRole](t, render(t, "full", "snapshots.groups=false"), "san-csi-snapshotter"); strings.Contains(fmt.Sprint(r.Rules), "group") ||
+		rights(r.Rules)["volumesnapshotcontents"] != "get list patch update watch" {
+		t.Errorf("groups are off: %+v", r.Rules)
+	}
 	if r := one[*rbacv1.ClusterRole](t, render(t, "secret"), "san-csi-provisioner"); strings.Contains(fmt.Sprint(r.Rules), "snapshot") {
 		t.Errorf("snapshots are off: %+v", r.Rules)
 	}
@@ -63,17 +69,21 @@ func rights(rules []rbacv1.PolicyRule) map[string]string {
 	found := map[string]string{}
 	for _, rule := range rules {
 		for _, resource := range rule.Resources {
-			found[resource] = strings.Join(slices.Sorted(slices.Values(rule.Verbs)), " ")
+			verbs := append(strings.Fields(found[resource]), rule.Verbs...)
+			found[resource] = strings.Join(slices.Sorted(slices.Values(verbs)), " ")
 		}
 	}
 	return found
 }
 
-// TestControllerRole: in its own namespace the Lease and what capacity takes; in the
+// TestControllerRole: in its own namespace the Lease, events and what capacity takes; in the
 // cluster the identity, where no name is given.
 func TestControllerRole(t *testing.T) {
 	m := render(t, "secret", "csiDriver.storageCapacity=false")
 	for _, rule := range one[*rbacv1.Role](t, m, "san-csi-controller").Rules {
+		if slices.Equal(rule.Resources, []string{"events"}) && slices.Equal(rule.Verbs, []string{"create", "patch"}) {
+			continue
+		}
 		if !slices.Equal(rule.Resources, []string{"leases"}) {
 			t.Errorf("without capacity: %+v", rule)
 		}

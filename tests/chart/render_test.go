@@ -3,8 +3,10 @@
 package chart
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -77,6 +79,9 @@ func TestSnapshotsNeedTheirCRDs(t *testing.T) {
 		t.Errorf("snapshots are off; containers %v, %v", names, kinds(t, off))
 	}
 	on := render(t, "secret", classes, "snapshots.enabled=true", "snapshots.forceEnable=true")
+	if strings.Contains(fmt.Sprint(one[*appsv1.Deployment](t, on, "san-csi-controller").Spec), "CSIVolumeGroupSnapshot") {
+		t.Error("groups are off, and asked for")
+	}
 	if names := containers(one[*appsv1.Deployment](t, on, "san-csi-controller")); !slices.Contains(names, "csi-snapshotter") || kinds(t, on)["VolumeSnapshotClass"] != 1 {
 		t.Errorf("snapshots are on; containers %v, %v", names, kinds(t, on))
 	}

@@ -17,9 +17,10 @@ import (
 // grain is the part of a volume that is looked at as a whole, bytes.
 const grain = 64 << 10
 
-// VolumeFile is where the array keeps a volume's data, on the host's side.
+// VolumeFile is where the array keeps a volume's data, on the host's side: in a
+// layer of the same number, as long as no volume of the array had a snapshot.
 func (l *Lab) VolumeFile(id int64) string {
-	return filepath.Join(l.data, "volumes", strconv.FormatInt(id, 10))
+	return filepath.Join(l.data, "layers", strconv.FormatInt(id, 10))
 }
 
 // Fingerprint is a checksum of what a volume holds, taken past the iSCSI target

@@ -31,6 +31,7 @@ func TestNode(t *testing.T) {
 		{"filesystems", nil, testFilesystems},
 		{"fsck", nil, testFsck},
 		{"block", nil, testBlock},
+		{"clones", nil, testClones},
 		{"foreign data", nil, testForeignData},
 		{"wrong grants", nil, testWrongGrants},
 		{"wrong calls", nil, testWrongCalls},

@@ -29,6 +29,8 @@ type volume struct {
 	name       string
 	parameters map[string]string // of the class, besides the IOPS
 	capability *csi.VolumeCapability
+	bytes      int64
+	source     *csi.VolumeContentSource
 
 	id      string
 	context map[string]string
@@ -55,8 +57,13 @@ func raw() *csi.VolumeCapability {
 // the test, whatever was done with it.
 func (b *bench) volume(t *testing.T, name string, c *csi.VolumeCapability, parameters map[string]string) *volume {
 	t.Helper()
+	return b.volumeOf(t, name, gib, c, parameters, nil)
+}
+
+func (b *bench) volumeOf(t *testing.T, name string, bytes int64, c *csi.VolumeCapability, parameters map[string]string, source *csi.VolumeContentSource) *volume {
+	t.Helper()
 	v := &volume{
-		b: b, name: name, parameters: parameters, capability: c,
+		b: b, name: name, parameters: parameters, capability: c, bytes: bytes, source: source,
 		staging: path.Join(kubelet, "plugins/kubernetes.io/csi/san-csi.io", name, "globalmount"),
 	}
 	v.target = v.pod("pod-1")
@@ -119,8 +126,8 @@ func (v *volume) create(ctx context.Context) error {
 	parameters := map[string]string{"minIOPS": "50", "maxIOPS": "50000"}
 	maps.Copy(parameters, v.parameters)
 	resp, err := v.controller().CreateVolume(ctx, &csi.CreateVolumeRequest{
-		Name: v.name, CapacityRange: &csi.CapacityRange{RequiredBytes: gib},
-		VolumeCapabilities: []*csi.VolumeCapability{v.capability}, Parameters: parameters,
+		Name: v.name, CapacityRange: &csi.CapacityRange{RequiredBytes: v.bytes},
+		VolumeCapabilities: []*csi.VolumeCapability{v.capability}, Parameters: parameters, VolumeContentSource: v.source,
 	})
 	v.id, v.context = resp.GetVolume().GetVolumeId(), resp.GetVolume().GetVolumeContext()
 	return err

@@ -178,6 +178,9 @@ func check(t *testing.T, err error, code codes.Code, says ...string) {
 	if status.Code(err) != code {
 		t.Fatalf("got %v, want %v", err, code)
 	}
+	if err == nil {
+		return
+	}
 	for _, part := range says {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("got %q, want it to say %q", err, part)

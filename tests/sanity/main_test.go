@@ -1,6 +1,7 @@
 package sanity
 
 import (
+	"flag"
 	"io"
 	"os"
 	"testing"
@@ -10,7 +11,9 @@ import (
 
 // TestMain keeps the log of refused calls, most of this package's calls, away.
 func TestMain(m *testing.M) {
-	klog.LogToStderr(false)
+	flags := flag.NewFlagSet("klog", flag.PanicOnError)
+	klog.InitFlags(flags)
+	_ = flags.Parse([]string{"--logtostderr=false", "--stderrthreshold=FATAL"})
 	klog.SetOutput(io.Discard)
 	os.Exit(m.Run())
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -35,10 +37,19 @@ type stack struct {
 	array     element.Config // how the array is reached
 	initiator *fakeInitiator
 	disks     *fakeFilesystem
+	fleet     *placement.Fleet
+	stop      func() // the driver's, before the test ends
 }
 
 // startArray serves a software array on loopback and says how it is reached.
 func startArray(t *testing.T) element.Config {
+	t.Helper()
+	reached, _ := startStoppable(t)
+	return reached
+}
+
+// startStoppable is startArray with what ends it before the test does.
+func startStoppable(t *testing.T) (reached element.Config, end func()) {
 	t.Helper()
 	array, err := softarray.Open(softarray.Config{DataDir: t.TempDir(), Username: username, Password: password})
 	if err != nil {
@@ -48,7 +59,7 @@ func startArray(t *testing.T) element.Config {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- array.Run(ctx, control, data) }()
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("array: %v", err)
@@ -57,10 +68,11 @@ func startArray(t *testing.T) element.Config {
 			t.Errorf("array: %v", err)
 		}
 	})
+	t.Cleanup(end)
 	return element.Config{
 		Endpoint: "https://" + control.Addr().String() + "/json-rpc/12.5",
 		Username: username, Password: password, CAFile: array.CAFile(),
-	}
+	}, end
 }
 
 func listen(t *testing.T) net.Listener {
@@ -81,11 +93,31 @@ func start(t *testing.T) *stack {
 // startOn is the driver on an array that is reached so.
 func startOn(t *testing.T, array element.Config) *stack {
 	t.Helper()
+	return startWith(t, array, "test", placement.Budget{})
+}
+
+// startWith is startOn as the controller of that cluster and with that budget.
+func startWith(t *testing.T, array element.Config, cluster string, b placement.Budget) *stack {
+	t.Helper()
+	m := member(t, "a", array, cluster)
+	m.Budget = b
+	s := serve(t, cluster, m)
+	s.array = array
+	return s
+}
+
+// serve is the driver on those arrays, as the controller of that cluster.
+func serve(t *testing.T, cluster string, members ...placement.Member) *stack {
+	t.Helper()
 	s := &stack{
-		endpoint: filepath.Join(t.TempDir(), "csi.sock"), array: array,
+		endpoint:  filepath.Join(t.TempDir(), "csi.sock"),
 		initiator: newFakeInitiator(), disks: newFakeFilesystem(),
+		fleet: placement.NewFleet(cluster, members),
 	}
-	d, err := driver.New(driver.Options{Version: "test", Controller: s.controller(t), Node: s.node(t)})
+	flows := provision.New(s.fleet, cluster)
+	d, err := driver.New(driver.Options{
+		Version: "test", Controller: driver.NewController(flows, flows, flows), Groups: driver.NewGroupController(flows), Node: s.node(t),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +128,13 @@ func startOn(t *testing.T, array element.Config) *stack {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Serve(ctx, l) }()
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("driver: %v", err)
 		}
 	})
+	t.Cleanup(s.stop)
 	if s.conn, err = grpc.NewClient("unix://"+s.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
 	}
@@ -109,20 +142,20 @@ func startOn(t *testing.T, array element.Config) *stack {
 	return s
 }
 
-func (s *stack) controller(t *testing.T) *driver.Controller {
+// member is an array of that name as a controller of the cluster reaches it.
+func member(t *testing.T, name string, reached element.Config, cluster string) placement.Member {
 	t.Helper()
-	client, err := element.New(s.array)
+	client, err := element.New(reached)
 	if err != nil {
 		t.Fatal(err)
 	}
 	array, err := sanelement.New(sanelement.Config{
-		Client: client, Account: "k8s", Cluster: "test", Incarnation: "test-1", MaxVolumesPerNode: maxVolumes,
+		Client: client, Account: "k8s", Cluster: cluster, Incarnation: uuid.NewString(), MaxVolumesPerNode: maxVolumes,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	flows := provision.New(placement.NewFleet([]placement.Member{{Name: "a", Array: array}}), "test")
-	return driver.NewController(flows, flows)
+	return placement.Member{Name: name, Array: array}
 }
 
 func (s *stack) node(t *testing.T) *driver.Node {

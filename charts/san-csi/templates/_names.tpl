@@ -25,13 +25,6 @@
 {{- default (printf "%s-arrays" (include "san-csi.fullname" .)) .Values.arraysSecret -}}
 {{- end }}
 
-{{/* Changes with the arrays, but for their credentials. */}}
-{{- define "san-csi.arraysSum" -}}
-{{- $arrays := list (include "san-csi.evaluation.host" .) .Values.evaluation.enabled -}}
-{{- range .Values.arrays }}{{ $arrays = append $arrays (omit . "username" "password") }}{{ end -}}
-{{- toJson $arrays | sha256sum -}}
-{{- end }}
-
 {{/* What selects pods; it never changes. Takes root and component. */}}
 {{- define "san-csi.selector" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}

@@ -11,8 +11,14 @@
 {{- fail "arrays: the name \"evaluation\" is the evaluation array's" -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.node.topologyKeys (not .Values.node.startupTaint.removal) -}}
+{{- fail "node.topologyKeys: the node plugin may read its Node with node.startupTaint.removal only" -}}
+{{- end -}}
 {{- if and .Values.snapshots.enabled (not (include "san-csi.snapshots" .)) -}}
 {{- fail "snapshots.enabled: this cluster has no snapshot CRDs (snapshot.storage.k8s.io/v1); install them, or set snapshots.forceEnable" -}}
+{{- end -}}
+{{- if and .Values.snapshots.groups (not .Values.snapshots.enabled) -}}
+{{- fail "snapshots.groups: needs snapshots.enabled" -}}
 {{- end -}}
 {{- end }}
 

@@ -11,10 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -33,13 +33,12 @@ const (
 
 // Config says which array, and for whom.
 type Config struct {
-	Client          *api.Client
-	ClusterID       string   // the array's uniqueID; "" = whatever answers
-	Account         string   // tenant account; made where it is missing
-	Cluster         string   // the Kubernetes cluster: owner of what is made
-	Incarnation     string   // of this controller process: differs at each start
-	Portals         []string // host:port; empty = the array's storage address
-	BytesOvercommit float64  // bytes promised per byte of block capacity; 0 = the array's own bound
+	Client      *api.Client
+	ClusterID   string   // the array's uniqueID; "" = the one that answers first
+	Account     string   // tenant account; made where it is missing
+	Cluster     string   // the Kubernetes cluster: owner of what is made
+	Incarnation string   // of this controller process: differs at each start
+	Portals     []string // host:port; empty = the array's storage address
 	// MaxVolumesPerNode bounds the grants of one node; 0 = the array's own bound.
 	MaxVolumesPerNode int
 	Enable512e        bool        // logical blocks of 512 bytes instead of 4096
@@ -56,6 +55,11 @@ type Array struct {
 	volumes    keyLocks[int64]
 	initiators keyLocks[string]
 	groups     index
+
+	snapshotNames      keyLocks[string]
+	snapshotGroupNames keyLocks[string]
+
+	uniqueID atomic.Pointer[string] // the array that answered first
 
 	info     cached[api.ClusterInfo]
 	limits   cached[api.Limits]
@@ -78,9 +82,6 @@ func New(c Config) (*Array, error) {
 			return nil, fmt.Errorf("element array: %s %q: must be 1 to 64 letters, digits, '_', '.', '-': %w", f.name, f.value, san.ErrInvalid)
 		}
 	}
-	if c.BytesOvercommit < 0 || math.IsNaN(c.BytesOvercommit) || math.IsInf(c.BytesOvercommit, 0) {
-		return nil, fmt.Errorf("element array: bytesOvercommit %g: must be a number from 0: %w", c.BytesOvercommit, san.ErrInvalid)
-	}
 	for _, p := range c.Portals {
 		if _, _, err := net.SplitHostPort(p); err != nil {
 			return nil, fmt.Errorf("element array: portal %q: must be host:port: %w", p, san.ErrInvalid)
@@ -93,8 +94,17 @@ func New(c Config) (*Array, error) {
 	return &Array{config: c, client: c.Client, clock: c.Clock}, nil
 }
 
+// Recheck forgets what is known of the array: its address or the credentials
+// have changed.
+func (a *Array) Recheck() {
+	a.info.drop()
+	a.limits.drop()
+	a.defaults.drop()
+	a.policies.drop()
+}
+
 // Identity names the array; ErrUnavailable where another one answers than is
-// configured.
+// configured, or than answered before.
 func (a *Array) Identity(ctx context.Context) (san.Identity, error) {
 	info, err := a.clusterInfo(ctx)
 	if err != nil {
@@ -108,8 +118,13 @@ func (a *Array) clusterInfo(ctx context.Context) (api.ClusterInfo, error) {
 	if err != nil {
 		return info, fail("identify array", a.client.Endpoint(), err)
 	}
-	if want := a.config.ClusterID; want != "" && info.UniqueID != want {
-		return info, fmt.Errorf("identify array %s: it is %q (%s), the configuration expects %q: %w",
+	want := a.config.ClusterID
+	if want == "" {
+		a.uniqueID.CompareAndSwap(nil, &info.UniqueID)
+		want = *a.uniqueID.Load()
+	}
+	if info.UniqueID != want {
+		return info, fmt.Errorf("identify array %s: it is %q (%s), expected is %q: %w",
 			a.client.Endpoint(), info.UniqueID, info.Name, want, san.ErrUnavailable)
 	}
 	return info, nil
@@ -147,21 +162,13 @@ func (a *Array) Limits(ctx context.Context) (san.Limits, error) {
 	}, nil
 }
 
-// Capacity is what may still be provisioned: within the array's own bound, and
-// within the configured share of its blocks.
+// Capacity is what the array says of itself.
 func (a *Array) Capacity(ctx context.Context) (san.Capacity, error) {
 	c, err := a.client.GetClusterCapacity(ctx)
 	if err != nil {
 		return san.Capacity{}, fail("read capacity of array", a.client.Endpoint(), err)
 	}
-	bound := c.MaxOverProvisionableSpace
-	if f := a.config.BytesOvercommit; f > 0 {
-		// Compared as a float first: the product may be past an int64.
-		if share := f * float64(c.MaxUsedSpace); share < float64(bound) {
-			bound = int64(share)
-		}
-	}
-	return san.Capacity{AvailableBytes: max(0, bound-c.ProvisionedSpace), MaxIOPS: c.MaxIOPS}, nil
+	return san.Capacity{BoundBytes: c.MaxOverProvisionableSpace, BlockBytes: c.MaxUsedSpace, MaxIOPS: c.MaxIOPS}, nil
 }
 
 // account is the id of a tenant; the configured one is made where it is

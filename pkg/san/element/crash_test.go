@@ -157,3 +157,15 @@ func TestForeignKeysSurvive(t *testing.T) {
 		t.Errorf("the other client's key is %s now", got)
 	}
 }
+
+// TestDeletionCutOff: a call that was cut off between deletion and purge is
+// finished by its repetition.
+func TestDeletionCutOff(t *testing.T) {
+	b := newBench(t)
+	v := makeVolume(t, b.open(t, "east", "one"), "pvc-1")
+	must(t, b.client.DeleteVolume(t.Context(), v.Handle.Volume))
+	must(t, b.open(t, "east", "two").Delete(t.Context(), v.Handle, false))
+	if left, err := b.client.ListVolumes(t.Context(), api.ListVolumesRequest{}); err != nil || len(left) != 0 {
+		t.Errorf("volumes %+v, %v; want none", left, err)
+	}
+}

@@ -49,10 +49,13 @@ func (a *Array) create(ctx context.Context, req san.CreateRequest) (v api.Volume
 		// It was handed out, so the others of its name were not.
 		a.discard(ctx, found.pending)
 		v, r = found.claimed.volume, found.claimed.record
-		return v, r, checkShape(v, req, shape)
+		return v, r, checkShape(v, r, req, shape)
+	}
+	if !req.Source.IsZero() {
+		return a.createClone(ctx, key, found.pending, shape, req)
 	}
 	for i, c := range found.pending {
-		if c.volume.TotalSize == size && shape.equals(c.volume) {
+		if c.record.source == "" && c.volume.TotalSize == size && shape.equals(c.volume) {
 			a.discard(ctx, append(found.pending[:i:i], found.pending[i+1:]...))
 			return a.claim(ctx, c.volume, c.record, req)
 		}
@@ -127,17 +130,18 @@ type lookUp struct {
 	pending []candidate
 }
 
-// lookUp finds the volumes of a name in one call. ErrExists where one of them
+// lookUp finds the volumes of a name in one call, also clones that have not got
+// their content yet. ErrExists where one of them
 // is not of this owner.
 func (a *Array) lookUp(ctx context.Context, key nameKey, name string) (lookUp, error) {
 	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{
-		Accounts: []int64{key.account}, VolumeName: key.name, VolumeStatus: api.StatusActive})
+		Accounts: []int64{key.account}, VolumeName: key.name})
 	if err != nil {
 		return lookUp{}, err
 	}
 	var found lookUp
 	for _, v := range volumes {
-		if v.Name != key.name || v.AccountID != key.account || v.Status != api.StatusActive {
+		if v.Name != key.name || v.AccountID != key.account || v.Status == api.StatusDeleted {
 			continue
 		}
 		r, err := readRecord(v)

@@ -1,6 +1,7 @@
 package element
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,18 +40,48 @@ func (a *Array) delete(ctx context.Context, h san.Handle, keep bool) (v api.Volu
 		return v, r, err
 	}
 	if v.Status == api.StatusDeleted {
-		if keep || h.UUID == "" || r.owner.Cluster == "" {
-			return v, r, nil // not proven ours, so it is left to the array's own purge
+		if keep || r.state == stateKept || h.UUID == "" || r.owner.Cluster == "" {
+			return v, r, nil // to be kept, or not proven ours: left to the array's own purge
 		}
 		return v, r, a.remove(ctx, v, keep)
 	}
 	if len(r.grants) > 0 {
 		return v, r, fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
 	}
+	if err := a.checkSnapshots(ctx, v); err != nil {
+		return v, r, err
+	}
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
 		return v, r, err
 	}
+	if keep && r.owner.Cluster != "" {
+		// A repeated call does not find the volume, and knows of no wish to keep it.
+		r.state = stateKept
+		if v, err = a.write(ctx, v, r); err != nil {
+			return v, r, err
+		}
+	}
 	return v, r, a.remove(ctx, v, keep)
+}
+
+// checkSnapshots is ErrBusy where a volume has snapshots, whoever made them: they
+// would go with it. Those that nobody was handed do not count.
+func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
+	snapshots, err := a.client.ListSnapshots(ctx, api.ListSnapshotsRequest{VolumeID: v.VolumeID})
+	if err != nil || len(snapshots) == 0 {
+		return err
+	}
+	var first *api.Snapshot
+	count := 0
+	for _, s := range snapshots {
+		if m, err := readMark("snapshot", s.SnapshotID, s.Name, s.Attributes); err != nil || !m.pending || m.cluster != a.config.Cluster {
+			first, count = cmp.Or(first, &s), count+1
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return fmt.Errorf("it has %d snapshots, the first is %d (%s): delete them before it: %w", count, first.SnapshotID, first.Name, san.ErrBusy)
 }
 
 // remove deletes an active volume, and purges it unless keep.

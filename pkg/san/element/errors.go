@@ -21,16 +21,19 @@ func fail(operation string, object any, err error) error {
 }
 
 // sentinel sorts the array's errors; what is not known may pass, so it is worth
-// a retry. What never got an answer is that too.
+// a retry. What never got an answer is that too, and the limits of jobs that run
+// at once: xMaxClonesPerVolumeExceeded, xMaxClonesPerNodeExceeded,
+// xMaxSnapshotsPerNodeExceeded, xSliceNotRegistered, xNotReadyForIO.
 func sentinel(err error) error {
 	var refusal *api.Error
 	if !errors.As(err, &refusal) {
 		return san.ErrUnavailable
 	}
 	switch refusal.Name {
-	case api.XVolumeIDDoesNotExist, "xVolumeDoesNotExist", api.XQoSPolicyDoesNotExist, api.XVolumeAccessGroupIDDoesNotExist:
+	case api.XVolumeIDDoesNotExist, "xVolumeDoesNotExist", api.XQoSPolicyDoesNotExist, api.XVolumeAccessGroupIDDoesNotExist,
+		api.XSnapshotIDDoesNotExist, api.XGroupSnapshotDoesNotExist:
 		return san.ErrNotFound
-	case api.XExceededLimit, "xMaxVolumeCountExceeded", "xTotalCapacityExceeded":
+	case api.XExceededLimit, api.XMaxSnapshotsPerVolumeExceeded, "xMaxVolumeCountExceeded", "xTotalCapacityExceeded":
 		return san.ErrExhausted
 	case api.XInvalidParameter, "xMissingParameter", "xInvalidParameterType", "xInvalidAPIParameter",
 		"xUnrecognizedEnumString", api.XUnknownAccount, api.XAccountIDDoesNotExist:
@@ -41,7 +44,7 @@ func sentinel(err error) error {
 	return san.ErrUnavailable
 }
 
-// gone tells that the array knows no such volume.
+// gone tells that the array knows no such volume or snapshot.
 func gone(err error) bool {
-	return api.IsName(err, api.XVolumeIDDoesNotExist, "xVolumeDoesNotExist")
+	return api.IsName(err, api.XVolumeIDDoesNotExist, "xVolumeDoesNotExist", api.XSnapshotIDDoesNotExist, api.XGroupSnapshotDoesNotExist)
 }

@@ -124,7 +124,6 @@ func TestNewRefuses(t *testing.T) {
 		"no account":     func(c *Config) { c.Account = "" },
 		"no incarnation": func(c *Config) { c.Incarnation = "" },
 		"odd portal":     func(c *Config) { c.Portals = []string{"10.0.0.1"} },
-		"overcommit":     func(c *Config) { c.BytesOvercommit = -1 },
 	} {
 		c := good
 		change(&c)

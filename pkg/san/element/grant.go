@@ -62,7 +62,7 @@ func (a *Array) grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 	}
 	return &san.Grant{
 		IQN: v.IQN, Portals: a.portals(info), LUN: 0, NAA: strings.ToLower(v.NAA), SizeBytes: v.TotalSize,
-		Epoch: r.grants[r.holderOf(n.IQN)].epoch, ReadOnly: m.ReadOnly, Blank: r.blank,
+		Epoch: r.grants[r.holderOf(n.IQN)].epoch, ReadOnly: m.ReadOnly, Blank: r.blank, Clone: r.source != "",
 	}, nil
 }
 

@@ -20,8 +20,9 @@ const (
 	keyPVC     = keyPrefix + "pvc"    // namespace/name
 	keyPV      = keyPrefix + "pv"     //
 	keyClass   = keyPrefix + "class"  //
-	keyState   = keyPrefix + "state"  // pending:<incarnation>, claimed or imported
+	keyState   = keyPrefix + "state"  // pending:<incarnation>, claimed, imported or kept
 	keyBlank   = keyPrefix + "blank"  // "1": made empty by this driver
+	keySource  = keyPrefix + "source" // of a clone: what it was made of, see origin
 	keyEpoch   = keyPrefix + "epoch"  // grants counted so far
 	keyNote    = keyPrefix + "note"   // see packText
 	keyGrants  = keyPrefix + "grants" // <node id>=<epoch>, 's' if shared, 'r' if read only; separated by spaces
@@ -32,6 +33,7 @@ const (
 
 	stateClaimed  = "claimed"
 	stateImported = "imported"
+	stateKept     = "kept" // deleted, to stay in the recycle bin
 	pendingPrefix = "pending:"
 )
 
@@ -42,6 +44,7 @@ type record struct {
 	note    string
 	state   string
 	blank   bool
+	source  string
 	epoch   int64
 	grants  []holder
 	fence   *fence
@@ -115,7 +118,7 @@ func readRecord(v api.Volume) (record, error) {
 		texts[key] = text
 	}
 	r.owner = san.Owner{Cluster: texts[keyCluster], PVC: texts[keyPVC], PV: texts[keyPV], StorageClass: texts[keyClass]}
-	r.state, r.blank = texts[keyState], texts[keyBlank] == "1"
+	r.state, r.blank, r.source = texts[keyState], texts[keyBlank] == "1", texts[keySource]
 	for key, to := range map[string]*string{keyName: &r.name, keyNote: &r.note} {
 		packed, ok := texts[key]
 		if !ok {
@@ -179,7 +182,7 @@ func (r record) fits(elementName string) bool {
 // long, which many grants or other clients' keys may cause.
 func (r record) attributes(elementName string) (api.Attributes, error) {
 	texts := map[string]string{
-		keyCluster: r.owner.Cluster, keyPVC: r.owner.PVC, keyPV: r.owner.PV, keyClass: r.owner.StorageClass, keyState: r.state,
+		keyCluster: r.owner.Cluster, keyPVC: r.owner.PVC, keyPV: r.owner.PV, keyClass: r.owner.StorageClass, keyState: r.state, keySource: r.source,
 	}
 	if r.name != elementName {
 		texts[keyName] = packText(r.name)

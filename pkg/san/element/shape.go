@@ -27,7 +27,7 @@ func (a *Array) resolveQoS(ctx context.Context, q san.QoS) (shape, error) {
 			return shape{}, fmt.Errorf("qos policy %q together with values %+v: one or the other: %w", q.Policy, q.Values, san.ErrInvalid)
 		}
 		p, err := a.policy(ctx, q.Policy)
-		return shape{policy: p.ID, name: p.Name}, err
+		return shape{policy: p.ID, name: p.Name, resolved: p.QoS}, err
 	}
 	if q.Values == (qos.Values{}) {
 		return shape{}, nil
@@ -39,11 +39,20 @@ func (a *Array) resolveQoS(ctx context.Context, q san.QoS) (shape, error) {
 	if err := checkValues(q.Values, limits.QoS); err != nil {
 		return shape{}, err
 	}
-	defaults, err := a.defaults.get(ctx, a.clock, a.client.GetDefaultQoS)
+	defaults, err := a.defaultQoS(ctx)
 	if err != nil {
-		return shape{}, fail("read default QoS of array", a.client.Endpoint(), err)
+		return shape{}, err
 	}
 	return shape{asked: q.Values, resolved: fill(q.Values, defaults)}, nil
+}
+
+// defaultQoS is what a volume gets that asks for nothing.
+func (a *Array) defaultQoS(ctx context.Context) (api.QoS, error) {
+	q, err := a.defaults.get(ctx, a.clock, a.client.GetDefaultQoS)
+	if err != nil {
+		return q, fail("read default QoS of array", a.client.Endpoint(), err)
+	}
+	return q, nil
 }
 
 func fill(v qos.Values, defaults api.QoS) api.QoS {
@@ -163,10 +172,14 @@ func (a *Array) roundSize(ctx context.Context, size, limit int64) (int64, error)
 }
 
 // checkShape compares a volume that was handed out before with what is asked for.
-func checkShape(v api.Volume, req san.CreateRequest, s shape) error {
+func checkShape(v api.Volume, r record, req san.CreateRequest, s shape) error {
 	if v.TotalSize < req.SizeBytes || req.LimitBytes != 0 && v.TotalSize > req.LimitBytes {
 		return fmt.Errorf("volume %d has that name and %d bytes, asked for are %d to %d (0 = no limit): %w",
 			v.VolumeID, v.TotalSize, req.SizeBytes, req.LimitBytes, san.ErrExists)
+	}
+	if !fromSource(r.source, req.Source) {
+		return fmt.Errorf("volume %d has that name and is made of %q, asked for is %s (nothing = empty): %w",
+			v.VolumeID, r.source, describeSource(req.Source), san.ErrExists)
 	}
 	if !s.fits(v) {
 		var policy int64

@@ -41,7 +41,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	array, err := softarray.Open(softarray.Config{DataDir: t.TempDir(), Username: testUser, Password: testPassword})
+	array, err := softarray.Open(softarray.Config{DataDir: t.TempDir(), Username: testUser, Password: testPassword, FaultInjection: true})
 	must(t, err)
 	control, data := listen(t), listen(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -120,9 +120,13 @@ func (b *bench) subject(t *testing.T) santest.Subject {
 			return b.open(t, "east", fmt.Sprintf("process-%d", restarts))
 		},
 		Policy: testPolicy, PolicyValues: values,
-		Login:       b.login,
-		Sessions:    func() int { return len(b.sessions()) },
-		DelayCreate: func(*testing.T) santest.Held { return b.gate.hold("CreateVolume") },
+		Login:         b.login,
+		Sessions:      func() int { return len(b.sessions()) },
+		DelayCreate:   func(*testing.T) santest.Held { return b.gate.hold("CreateVolume") },
+		DelaySnapshot: func(*testing.T) santest.Held { return b.gate.hold("CreateSnapshot") },
+		DelayGroup:    func(*testing.T) santest.Held { return b.gate.hold("CreateGroupSnapshot") },
+		DelayClone:    func(*testing.T) santest.Held { return b.gate.hold("CloneVolume") },
+		Snapshots:     func(t *testing.T) int { return len(b.snapshots(t)) },
 		Volumes: func(t *testing.T) int {
 			volumes, err := b.client.ListVolumes(t.Context(), api.ListVolumesRequest{})
 			must(t, err)
@@ -146,6 +150,13 @@ func (b *bench) groups(t *testing.T) []api.VolumeAccessGroup {
 	groups, err := b.client.ListVolumeAccessGroups(t.Context(), api.ListVolumeAccessGroupsRequest{})
 	must(t, err)
 	return groups
+}
+
+func (b *bench) snapshots(t *testing.T) []api.Snapshot {
+	t.Helper()
+	snapshots, err := b.client.ListSnapshots(t.Context(), api.ListSnapshotsRequest{})
+	must(t, err)
+	return snapshots
 }
 
 func (b *bench) addAccess(t *testing.T, v san.Volume, n san.Node) {
@@ -202,6 +213,8 @@ type gate struct {
 
 	mu   sync.Mutex
 	next map[string]*heldCall
+	left int    // calls until the caller's death, 0 = none is near
+	die  func() // the caller's death
 }
 
 // heldCall is a call kept back.
@@ -229,6 +242,37 @@ func (h *heldCall) Land(t *testing.T) {
 	must(t, resp.Body.Close())
 }
 
+// cutAfter kills the caller when the array has carried out its n-th call from
+// now on, before the answer; survived tells that there were not so many, and
+// ends the watch.
+func (g *gate) cutAfter(n int, die func()) (survived func() bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.left, g.die = n, die
+	return func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		alive := g.die != nil
+		g.left = 0
+		return alive
+	}
+}
+
+// cut tells whether the answer of this call finds its caller dead.
+func (g *gate) cut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left == 0 {
+		return false
+	}
+	if g.left--; g.left > 0 {
+		return false
+	}
+	g.die()
+	g.die = nil
+	return true
+}
+
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var request struct {
@@ -250,6 +294,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if g.cut() {
+		panic(http.ErrAbortHandler)
+	}
 	w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
 	w.WriteHeader(resp.StatusCode)
 	_, _ = io.Copy(w, resp.Body)

@@ -46,6 +46,11 @@ func (a *Array) Sweep(ctx context.Context) error {
 	if err != nil {
 		failures = append(failures, fail("sweep array", a.client.Endpoint(), err))
 	}
+	for _, k := range []keeper{a.snapshots(), a.groupSnapshots()} {
+		if err := a.sweepKept(ctx, k); err != nil {
+			failures = append(failures, fail("sweep "+k.what+"s of array", a.client.Endpoint(), err))
+		}
+	}
 	for _, g := range groups {
 		if err := a.sweepGroup(ctx, g); err != nil {
 			failures = append(failures, fail("sweep access group", g.ID, err))

@@ -43,12 +43,8 @@ func (a *Array) load(ctx context.Context, h san.Handle) (api.Volume, record, err
 
 // find reads the volume of a handle, active or deleted, whoever's it is.
 func (a *Array) find(ctx context.Context, h san.Handle) (api.Volume, error) {
-	id, err := a.Identity(ctx)
-	if err != nil {
+	if err := a.isThis(ctx, h.Array); err != nil {
 		return api.Volume{}, err
-	}
-	if h.Array != id.UniqueID {
-		return api.Volume{}, fmt.Errorf("this is array %q: %w", id.UniqueID, san.ErrNotFound)
 	}
 	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{VolumeIDs: []int64{h.Volume}})
 	if err != nil {
@@ -86,9 +82,19 @@ func (a *Array) write(ctx context.Context, v api.Volume, r record) (api.Volume, 
 	return a.client.ModifyVolume(ctx, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Attributes: attributes})
 }
 
-func uuidPart(v api.Volume) string {
-	return strings.ToLower(v.VolumeUUID[:min(len(v.VolumeUUID), 8)])
+// isThis is ErrNotFound where a handle is of another array.
+func (a *Array) isThis(ctx context.Context, array string) error {
+	id, err := a.Identity(ctx)
+	if err == nil && array != id.UniqueID {
+		err = fmt.Errorf("this is array %q: %w", id.UniqueID, san.ErrNotFound)
+	}
+	return err
 }
+
+func uuidPart(v api.Volume) string { return shortUUID(v.VolumeUUID) }
+
+// shortUUID is the part of a UUID that a handle holds.
+func shortUUID(uuid string) string { return strings.ToLower(uuid[:min(len(uuid), 8)]) }
 
 // describe is the volume as the controller sees it.
 func (a *Array) describe(ctx context.Context, v api.Volume, r record) (*san.Volume, error) {
@@ -139,20 +145,16 @@ func (a *Array) policyName(ctx context.Context, v api.Volume) (string, error) {
 // List returns this cluster's volumes in the order of their ids; a place to go
 // on from is an id. A limit of 0 is none.
 func (a *Array) List(ctx context.Context, start string, limit int) ([]san.Volume, string, error) {
-	first := int64(1)
-	if start != "" {
-		n, err := strconv.ParseInt(start, 10, 64)
-		if err != nil || n <= 0 {
-			return nil, "", fmt.Errorf("list volumes from %.64q: not a place that a list named: %w", start, san.ErrInvalid)
-		}
-		first = n
+	first, err := startOf(start)
+	if err != nil {
+		return nil, "", fmt.Errorf("list volumes: %w", err)
 	}
 	if limit < 0 {
 		return nil, "", fmt.Errorf("list volumes: limit %d must not be negative: %w", limit, san.ErrInvalid)
 	}
 	var listed []san.Volume
 	var next string
-	err := a.each(ctx, first, func(v api.Volume) (bool, error) {
+	err = a.each(ctx, first, func(v api.Volume) (bool, error) {
 		r, err := readRecord(v)
 		if err != nil || r.owner.Cluster != a.config.Cluster || r.pending() {
 			return true, nil //nolint:nilerr // not ours to tell of
@@ -174,19 +176,37 @@ func (a *Array) List(ctx context.Context, start string, limit int) ([]san.Volume
 	return listed, next, nil
 }
 
+// startOf is the id that a place to go on from names.
+func startOf(place string) (int64, error) {
+	if place == "" {
+		return 1, nil
+	}
+	n, err := strconv.ParseInt(place, 10, 64)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("%.64q is not a place that a list named: %w", place, san.ErrInvalid)
+	}
+	return n, nil
+}
+
 // each visits the active volumes of the array from an id on, until visit says
 // that it has enough. Classes may name accounts, so none is left out.
 func (a *Array) each(ctx context.Context, first int64, visit func(api.Volume) (more bool, err error)) error {
-	for {
-		page, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{
-			StartVolumeID: first, Limit: pageSize, VolumeStatus: api.StatusActive})
+	return a.pages(ctx, api.ListVolumesRequest{StartVolumeID: first, VolumeStatus: api.StatusActive}, func(v api.Volume) (bool, error) {
+		if v.Status != api.StatusActive {
+			return true, nil
+		}
+		return visit(v)
+	})
+}
+
+// pages visits the volumes of a list, page by page.
+func (a *Array) pages(ctx context.Context, request api.ListVolumesRequest, visit func(api.Volume) (more bool, err error)) error {
+	for request.Limit = pageSize; ; {
+		page, err := a.client.ListVolumes(ctx, request)
 		if err != nil {
 			return err
 		}
 		for _, v := range page {
-			if v.Status != api.StatusActive {
-				continue
-			}
 			if more, err := visit(v); err != nil || !more {
 				return err
 			}
@@ -194,6 +214,6 @@ func (a *Array) each(ctx context.Context, first int64, visit func(api.Volume) (m
 		if len(page) < pageSize {
 			return nil
 		}
-		first = page[len(page)-1].VolumeID + 1
+		request.StartVolumeID = page[len(page)-1].VolumeID + 1
 	}
 }

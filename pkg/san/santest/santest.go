@@ -35,6 +35,11 @@ type Subject struct {
 	// DelayCreate makes the next creation of a volume fail for its caller, and
 	// the array carry it out only when Land is called.
 	DelayCreate func(t *testing.T) Held
+	// DelaySnapshot, DelayGroup and DelayClone do the same to the next creation of
+	// a snapshot, a group of snapshots and a volume with a source.
+	DelaySnapshot, DelayGroup, DelayClone func(t *testing.T) Held
+	// Snapshots counts the snapshots of every owner, members of groups too.
+	Snapshots func(t *testing.T) int
 	// Volumes counts the volumes of every owner and state, also deleted ones.
 	Volumes func(t *testing.T) int
 	// Doors counts the objects on the array that let initiators in.
@@ -53,7 +58,8 @@ type Held interface {
 // Run runs the suite; make gives each test a subject of its own.
 func Run(t *testing.T, make func(t *testing.T) Subject) {
 	for _, group := range []map[string]func(*testing.T, Subject){
-		createTests(), volumeTests(), grantTests(), revokeTests(), sweepTests(),
+		createTests(), volumeTests(), grantTests(), revokeTests(), sweepTests(), promiseTests(),
+		snapshotTests(), groupTests(), cloneTests(),
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, make(t)) })

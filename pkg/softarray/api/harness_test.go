@@ -30,7 +30,7 @@ var start = time.Date(2031, 5, 6, 7, 8, 9, 123456000, time.UTC)
 
 // rig is an API server behind real HTTPS on a store of its own.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	store  *store.Store
 	data   *dataSide
 	clock  *clocktesting.FakeClock
@@ -38,7 +38,7 @@ type rig struct {
 	http   *httptest.Server
 }
 
-func newRig(t *testing.T, options ...func(*api.Config)) *rig {
+func newRig(t testing.TB, options ...func(*api.Config)) *rig {
 	t.Helper()
 	s, err := store.Open(t.TempDir(), start)
 	if err != nil {
@@ -286,7 +286,7 @@ func dig(v any, path string) any {
 const gigabyte = "1000000000"
 
 // withVolumes is a rig with account 1 and n volumes v1, v2, ... of it.
-func withVolumes(t *testing.T, n int, options ...func(*api.Config)) *rig {
+func withVolumes(t testing.TB, n int, options ...func(*api.Config)) *rig {
 	t.Helper()
 	r := newRig(t, options...)
 	r.ok("AddAccount", `{"username":"tenant"}`)

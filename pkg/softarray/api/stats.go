@@ -102,11 +102,11 @@ type wireVolumeStats struct {
 const blockSize = 4096
 
 func (c *call) volumeStats(v store.Volume) (wireVolumeStats, error) {
-	allocated, err := c.config.Store.Allocated(v.ID)
+	taken, err := c.tx.Usage(v)
 	if err != nil {
 		return wireVolumeStats{}, err
 	}
-	used := min(allocated, v.Size) / blockSize
+	used := min(taken.Total(), v.Size) / blockSize
 	usage := c.config.Data.Usage(v)
 	io := c.ioStats(usage)
 	return wireVolumeStats{
@@ -183,13 +183,13 @@ func getVolumeEfficiency(c *call, p oneVolume) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	allocated, err := c.config.Store.Allocated(v.ID)
+	usage, err := c.tx.Usage(v)
 	if err != nil {
 		return nil, err
 	}
 	return result{
 		"compression": 1.0, "deduplication": 1.0, "missingVolumes": []int64{},
-		"thinProvisioning": float64(v.Size) / float64(max(min(allocated, v.Size), blockSize)),
+		"thinProvisioning": float64(v.Size) / float64(max(min(usage.Total(), v.Size), blockSize)),
 		"timestamp":        microsAt(c.config.Clock.Now()),
 	}, nil
 }

@@ -6,9 +6,12 @@ import (
 	"github.com/san-csi/san-csi/pkg/softarray/scsi"
 )
 
-// maxImmediate bounds the immediate commands under way, and the functions,
-// which the window does not (RFC 7143 §4.2.2.1).
-const maxImmediate = 8
+// The immediate commands under way, and the functions, are bounded on their
+// own, as the window does not bound them (RFC 7143 §4.2.2.1).
+const (
+	maxImmediate = 8
+	maxFunctions = 8
+)
 
 // onCommand takes a SCSI Command PDU (RFC 7143 §11.3).
 func (n *session) onCommand(h *header) error {

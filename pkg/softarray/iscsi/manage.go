@@ -25,11 +25,13 @@ func (n *session) onTaskRequest(h *header) error {
 	if err := n.wire.skipData(h.dataLen()); err != nil {
 		return err
 	}
-	if n.tooManyImmediate() {
+	if take, err := n.expected(h); err != nil || !take {
+		return err
+	}
+	if n.tooManyFunctions() {
 		return n.reject(h, rejectTooMany)
 	}
-	take, err := n.inOrder(h)
-	if err != nil || !take {
+	if _, err := n.inOrder(h); err != nil {
 		return err
 	}
 	f := function{code: h[1] & 0x7f, itt: h.itt()}
@@ -76,7 +78,13 @@ func (n *session) conclude(f function, response byte) error {
 func (n *session) countFunction(change int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.immediate += change
+	n.functions += change
+}
+
+func (n *session) tooManyFunctions() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.functions >= maxFunctions
 }
 
 // manage aborts what a function names.

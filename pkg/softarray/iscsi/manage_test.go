@@ -97,12 +97,12 @@ func TestFunctionsWaitForTheDiskAndAreLimited(t *testing.T) {
 	i := p.dial(t).login()
 	i.command(0, 0, nil, 0x35) // SYNCHRONIZE CACHE
 	<-p.disk.held
-	for n := range uint32(maxImmediate + 1) {
+	for n := range uint32(maxFunctions + 1) {
 		i.request(opTaskRequest, tmfAbortTaskSet, 0x7000+n, 0, nil)
 	}
 	i.rejected(rejectTooMany)
 	close(p.disk.hold)
-	for range maxImmediate {
+	for range maxFunctions {
 		if r, _ := i.receive(opTaskResponse); r[2] != tmfComplete {
 			t.Errorf("response %d", r[2])
 		}

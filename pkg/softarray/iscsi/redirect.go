@@ -2,7 +2,9 @@ package iscsi
 
 import (
 	"errors"
+	"io"
 	"net"
+	"time"
 )
 
 // errRedirected ends a login that goes on at another portal.
@@ -59,4 +61,13 @@ func (l *login) redirect() error {
 	r[1] = l.first[1] & 0x0c // CSG
 	r.put16(36, loginMoved)
 	return errors.Join(errRedirected, l.send(&r, formatText([]pair{{"TargetAddress", to}})))
+}
+
+// awaitEnd leaves it to a redirected initiator to close the connection, for a
+// while: one that is told of a lost connection while it opens the next may take
+// it for the next one's.
+func awaitEnd(conn net.Conn) {
+	if conn.SetReadDeadline(time.Now().Add(farewellTime)) == nil {
+		_, _ = io.Copy(io.Discard, conn) // however it ends, it is over
+	}
 }

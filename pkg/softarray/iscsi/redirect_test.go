@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"testing"
+	"testing/synctest"
 )
 
 // redirecting is a cluster's portal with two nodes'.
@@ -51,7 +52,7 @@ func TestLoginIsRedirectedToTheNode(t *testing.T) {
 		if want := []pair{{"TargetAddress", nodes[0]}}; !slices.Equal(answers, want) {
 			t.Fatalf("answers %v, want %v", answers, want)
 		}
-		i.gone()
+		i.wire.conn.Close()
 	}
 	p.address = nodes[0]
 	i := p.dial(t)
@@ -62,6 +63,23 @@ func TestLoginIsRedirectedToTheNode(t *testing.T) {
 	if s := p.server.Sessions(); len(s) != 1 || s[0].TargetAddr != nodes[0] {
 		t.Errorf("sessions %+v, want one at %s", s, nodes[0])
 	}
+}
+
+// A redirected initiator closes the connection, and is given time to.
+func TestRedirectedConnectionIsLeftToTheInitiator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPortal(Options{})
+		ours, theirs := net.Pipe()
+		p.server.Redirect(theirs.LocalAddr(), &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 3260})
+		go p.server.handle(t.Context(), theirs)
+		i := newInitiator(t, ours)
+		if i.step(0x87, named()...); i.status != loginMoved {
+			t.Fatalf("status %#04x", i.status)
+		}
+		if got := i.ends(); got != farewellTime {
+			t.Errorf("hung up after %s, want %s", got, farewellTime)
+		}
+	})
 }
 
 func TestRedirectionDoesNotHideRefusals(t *testing.T) {

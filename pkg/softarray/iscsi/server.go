@@ -104,6 +104,9 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 	logger := klog.FromContext(ctx).WithValues("initiatorAddr", conn.RemoteAddr(), "portal", conn.LocalAddr())
 	ctx = klog.NewContext(ctx, logger)
 	n, err := s.login(ctx, conn)
+	if errors.Is(err, errRedirected) {
+		awaitEnd(conn)
+	}
 	s.loggedIn(hostOf(conn.RemoteAddr()))
 	if errors.Is(err, errRedirected) {
 		logger.V(2).Info("iSCSI login redirected")

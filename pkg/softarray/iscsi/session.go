@@ -56,7 +56,8 @@ type session struct {
 	mu        sync.Mutex // taken after the outbox's, never before
 	expCmdSN  uint32
 	inFlight  int   // commands that count against the window
-	immediate int   // commands and functions that do not
+	immediate int   // commands that do not
+	functions int   // task management functions under way
 	gathering int   // writes that wait for data
 	dataOut   int64 // bytes of writes under way
 	tasks     map[uint32]*task

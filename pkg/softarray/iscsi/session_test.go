@@ -98,23 +98,100 @@ func TestUnsolicitedDataWithoutInitialR2T(t *testing.T) {
 
 func TestResiduals(t *testing.T) {
 	i := serve(t, Options{}).dial(t).login()
-	i.command(flagRead, 1024, nil, read10(0, 1)...)
-	if r, data := i.receive(opDataIn); r[1]&flagUnderflow == 0 || r.u32(44) != 512 || len(data) != 512 {
-		t.Errorf("underflow: flags %02x residual %d", r[1], r.u32(44))
-	}
-	i.command(flagRead, 512, nil, read10(0, 2)...)
-	if r, data := i.receive(opDataIn); r[1]&flagOverflow == 0 || r.u32(44) != 512 || len(data) != 512 {
-		t.Errorf("overflow: flags %02x residual %d", r[1], r.u32(44))
+	for _, tt := range []struct {
+		name             string
+		expected, blocks int
+		flag             byte
+	}{
+		{"underflow", 1024, 1, flagUnderflow},
+		{"overflow", 512, 2, flagOverflow},
+		{"neither", 512, 1, 0},
+	} {
+		residual := uint32(max(tt.expected, 512*tt.blocks) - min(tt.expected, 512*tt.blocks))
+		i.command(flagRead, tt.expected, nil, read10(0, byte(tt.blocks))...)
+		if r, data := i.receive(opDataIn); r[1]&(flagOverflow|flagUnderflow) != tt.flag || r.u32(44) != residual || len(data) != 512 {
+			t.Errorf("read, %s: flags %02x residual %d", tt.name, r[1], r.u32(44))
+		}
+		i.command(flagWrite, tt.expected, pattern(tt.expected), write10(0, byte(tt.blocks))...)
+		if r, _ := i.receive(opSCSIResponse); r[1]&(flagOverflow|flagUnderflow) != tt.flag || r.u32(44) != residual {
+			t.Errorf("write, %s: flags %02x residual %d", tt.name, r[1], r.u32(44))
+		}
 	}
 }
 
+// Data that is not what was asked for fails its command and nothing else.
 func TestWrongDataEndsTheCommand(t *testing.T) {
-	i := serve(t, Options{}).dial(t).login()
-	tag := i.command(flagWrite, 512, nil, write10(0, 1)...)
-	r, _ := i.receive(opR2T)
-	i.dataOut(tag, r.ttt(), 7, 0, true, pattern(512)) // DataSN 7 for 0
-	if r, _ := i.receive(opSCSIResponse); r[3] != 2 {
-		t.Errorf("status %02x, want CHECK CONDITION", r[3])
+	asked := func(i *initiator, do func(tag, ttt uint32)) uint32 {
+		tag := i.command(flagWrite, 1024, nil, write10(0, 2)...)
+		r, _ := i.receive(opR2T)
+		do(tag, r.ttt())
+		return tag
+	}
+	unsolicited := []pair{{"InitialR2T", "No"}, {"FirstBurstLength", "512"}}
+	for _, tt := range []struct {
+		name string
+		keys []pair
+		do   func(i *initiator) (tag uint32)
+		ascq byte // of ASC 0Ch, or of 4Bh where it is 5
+	}{
+		{"DataSN", nil, func(i *initiator) uint32 {
+			return asked(i, func(tag, ttt uint32) { i.dataOut(tag, ttt, 7, 0, true, pattern(1024)) })
+		}, 0x05},
+		{"offset", nil, func(i *initiator) uint32 {
+			return asked(i, func(tag, ttt uint32) { i.dataOut(tag, ttt, 0, 512, true, pattern(512)) })
+		}, 0x05},
+		{"transfer tag", nil, func(i *initiator) uint32 {
+			return asked(i, func(tag, ttt uint32) { i.dataOut(tag, ttt+1, 0, 0, true, pattern(1024)) })
+		}, 0x05},
+		{"too long", nil, func(i *initiator) uint32 {
+			return asked(i, func(tag, ttt uint32) { i.dataOut(tag, ttt, 0, 0, true, pattern(1028)) })
+		}, 0x05},
+		{"ends early", nil, func(i *initiator) uint32 {
+			return asked(i, func(tag, ttt uint32) { i.dataOut(tag, ttt, 0, 0, true, pattern(512)) })
+		}, 0x0d},
+		{"does not end", nil, func(i *initiator) uint32 {
+			return asked(i, func(tag, ttt uint32) { i.dataOut(tag, ttt, 0, 0, false, pattern(1024)) })
+		}, 0x0c},
+		{"not asked for", nil, func(i *initiator) uint32 {
+			return asked(i, func(tag, _ uint32) { i.dataOut(tag, noTag, 0, 0, true, pattern(512)) })
+		}, 0x0c},
+		{"immediate data that was not agreed on", []pair{{"ImmediateData", "No"}}, func(i *initiator) uint32 {
+			return i.command(flagWrite, 1024, pattern(1024), write10(0, 2)...)
+		}, 0x0c},
+		{"more immediate data than FirstBurstLength", []pair{{"FirstBurstLength", "512"}}, func(i *initiator) uint32 {
+			return i.command(flagWrite, 1024, pattern(1024), write10(0, 2)...)
+		}, 0x0c},
+		{"immediate data of a read", nil, func(i *initiator) uint32 {
+			return i.command(flagRead, 512, pattern(512), read10(0, 1)...)
+		}, 0x0c},
+		{"more unsolicited data than FirstBurstLength", unsolicited, func(i *initiator) uint32 {
+			i.tag++
+			h := &header{opSCSICommand, flagWrite}
+			h.setITT(i.tag)
+			h.put32(20, 1024)
+			h.put32(24, i.cmdSN)
+			copy(h[32:], write10(0, 2))
+			i.cmdSN++
+			i.send(h, nil)
+			i.dataOut(i.tag, noTag, 0, 0, true, pattern(1024))
+			return i.tag
+		}, 0x0c},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := serve(t, Options{})
+			i := p.dial(t).login(tt.keys...)
+			sense := i.answered(tt.do(i), 2)
+			if sense[2+2] != 0x0b || sense[2+13] != tt.ascq {
+				t.Errorf("sense % x, want ABORTED COMMAND with qualifier %#02x", sense, tt.ascq)
+			}
+			i.answered(i.command(0, 0, nil, 0x00), 0)
+			if p.disk.b[1] != 0 {
+				t.Error("the write was carried out")
+			}
+			if used := p.server.buffers.used.Load(); used != 0 {
+				t.Errorf("%d bytes of buffers are in use", used)
+			}
+		})
 	}
 }
 

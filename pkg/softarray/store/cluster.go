@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,12 +27,26 @@ var factoryQoS = qos.Values{Min: 50, Max: 15000, Burst: 15000}
 var clusterKey = []byte("cluster")
 
 func (t *Tx) init(now time.Time) error {
+	found, err := t.readFormat()
+	if err != nil {
+		return err
+	}
 	if err := t.createBuckets(); err != nil {
 		return err
 	}
-	if t.tx.Bucket(bucketCluster).Get(clusterKey) != nil {
-		return nil
+	if err := errors.Join(t.writeFormat(), t.markOpen()); err != nil {
+		return err
 	}
+	switch found {
+	case 0:
+		return t.makeCluster(now)
+	case 1:
+		return t.migrate()
+	}
+	return nil
+}
+
+func (t *Tx) makeCluster(now time.Time) error {
 	return t.PutCluster(Cluster{
 		UniqueID:   newUniqueID(),
 		UUID:       uuid.NewString(),

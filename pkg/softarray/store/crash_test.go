@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 )
 
 const (
+	killRounds   = 20
 	crashDirEnv  = "SAN_CSI_STORE_CRASH_DIR"
 	crashSeedEnv = "SAN_CSI_STORE_CRASH_SEED"
 )
@@ -36,23 +38,27 @@ func TestMain(m *testing.M) {
 	os.Exit(1)
 }
 
-// work changes the store at random for ever, and says on out what is committed.
+// work changes the store at random for ever, and says on out what is committed
+// and synced.
 func work(dir string, r *rand.Rand, out io.Writer) error {
 	s, err := store.Open(dir, time.Now())
 	if err != nil {
 		return err
 	}
 	for {
-		var report string
+		var c changed
 		err := s.Update(func(tx *store.Tx) error {
 			var err error
-			report, err = change(s, tx, r)
+			c, err = change(tx, r)
 			return err
 		})
+		if err == nil && c.write {
+			err = writePattern(s, c.volume)
+		}
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(out, "%s\n", report); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\n", c.report); err != nil {
 			return err
 		}
 	}
@@ -60,46 +66,73 @@ func work(dir string, r *rand.Rand, out io.Writer) error {
 
 const step = 1 << 20
 
+// changed is what a transaction did, as it is told.
+type changed struct {
+	report string
+	volume store.Volume
+	write  bool // a pattern is to be written to the volume, and synced
+}
+
 // change is one transaction: what an API call would do.
-func change(s *store.Store, tx *store.Tx, r *rand.Rand) (string, error) {
+func change(tx *store.Tx, r *rand.Rand) (changed, error) {
 	var all []store.Volume
 	for v, err := range tx.Volumes().From(0) {
 		if err != nil {
-			return "", err
+			return changed{}, err
 		}
 		all = append(all, v)
 	}
-	if len(all) == 0 || r.IntN(3) == 0 {
+	if len(all) == 0 || len(all) < 8 && r.IntN(3) == 0 {
 		v, err := add(tx, "name"+strconv.Itoa(r.IntN(4)), step)
-		return fmt.Sprintf("set %d %d", v.ID, v.Size), err
+		return changed{report: fmt.Sprintf("set %d %d", v.ID, v.Size)}, err
 	}
 	v := all[r.IntN(len(all))]
-	switch r.IntN(4) {
+	set := fmt.Sprintf("set %d %d", v.ID, v.Size)
+	switch r.IntN(8) {
 	case 0:
-		return fmt.Sprintf("removed %d 0", v.ID), tx.RemoveVolume(v.ID)
+		return changed{report: fmt.Sprintf("removed %d 0", v.ID)}, tx.RemoveVolume(v.ID)
 	case 1:
 		g, err := tx.AddGroup(store.Group{Name: "g"})
 		if err != nil {
-			return "", err
+			return changed{}, err
 		}
-		return fmt.Sprintf("set %d %d", v.ID, v.Size), tx.AddToGroup(g.ID, v.ID)
+		return changed{report: set}, tx.AddToGroup(g.ID, v.ID)
 	case 2:
 		v.Deleted = time.Unix(1, 0)
-		return fmt.Sprintf("set %d %d", v.ID, v.Size), tx.PutVolume(v)
+		return changed{report: set}, tx.PutVolume(v)
+	case 3, 4:
+		return changed{report: set}, snapshotOrBack(tx, v, r)
+	case 5:
+		if len(all) >= 8 {
+			return changed{report: set}, tx.CopyVolume(v.ID, v.ID, 0)
+		}
+		c, err := tx.AddClone(store.Volume{Name: "clone", AccountID: v.AccountID, Size: v.Size}, v.ID, 0)
+		return changed{report: fmt.Sprintf("set %d %d", c.ID, c.Size)}, err
 	}
 	v.Size += step
-	if err := tx.PutVolume(v); err != nil {
-		return "", err
+	return changed{fmt.Sprintf("written %d %d", v.ID, v.Size), v, true}, tx.PutVolume(v)
+}
+
+// snapshotOrBack snapshots a volume, or removes its first snapshot, or goes back
+// to the present content through a snapshot: what was written must stay.
+func snapshotOrBack(tx *store.Tx, v store.Volume, r *rand.Rand) error {
+	if old, err := tx.SnapshotsOf(v.ID); err != nil || len(old) > 2 {
+		return errors.Join(err, tx.RemoveSnapshot(old[0].ID))
 	}
+	s, err := tx.AddSnapshot(store.Snapshot{VolumeID: v.ID})
+	if err != nil || r.IntN(2) == 0 {
+		return err
+	}
+	return tx.Rollback(s.ID)
+}
+
+func writePattern(s *store.Store, v store.Volume) error {
 	disk, err := s.OpenDisk(v)
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer disk.Close()
-	if _, err := disk.WriteAt(pattern(v.ID), v.Size-2*step); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("written %d %d", v.ID, v.Size), disk.Sync()
+	_, err = disk.WriteAt(pattern(v.ID), v.Size-2*step)
+	return errors.Join(err, disk.Sync(), disk.Close())
 }
 
 func pattern(id int64) []byte { return bytes.Repeat([]byte{byte(id), 0xa5}, 256) }
@@ -111,10 +144,11 @@ func TestKillAtAnyPoint(t *testing.T) {
 	dir := t.TempDir()
 	model := map[int64]int64{} // volume -> size
 	lastID := int64(0)
-	for round := range uint64(25) {
+	for round := range uint64(killRounds) {
 		before := model
 		var reports []report
 		reports, model = killed(t, dir, round, model)
+		looksGood(t, dir, false)
 		s, err := store.Open(dir, now)
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
@@ -143,6 +177,16 @@ func TestKillAtAnyPoint(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+		looksGood(t, dir, true)
+	}
+}
+
+// looksGood checks a directory; what goes at the next start a kill may leave.
+func looksGood(t *testing.T, dir string, closed bool) {
+	t.Helper()
+	found, err := store.Check(dir)
+	if err != nil || len(found.Problems) > 0 || closed && len(found.Leftovers) > 0 {
+		t.Errorf("%v; %+v", err, found)
 	}
 }
 

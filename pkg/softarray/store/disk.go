@@ -3,38 +3,46 @@ package store
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 )
 
-// Disk is a volume's blocks: a sparse file, of which only what was written
-// takes room. It implements scsi.Disk.
+// Disk is a volume's blocks, of which only what was written takes room. It
+// implements scsi.Disk. A snapshot, clone or rollback of the volume while it is
+// open takes effect on it at once.
 type Disk struct {
-	file *os.File
-	size atomic.Int64
+	store  *Store
+	blocks *blocks
+	size   atomic.Int64
+	closed atomic.Bool
 }
 
-// OpenDisk opens the blocks of a volume. The caller closes it.
+// OpenDisk opens the blocks of a volume, fs.ErrNotExist where it is purged. The
+// caller closes it.
 func (s *Store) OpenDisk(v Volume) (*Disk, error) {
-	f, err := os.OpenFile(s.file(v.ID), os.O_RDWR, 0)
+	b, err := s.use(v.ID)
+	if errors.Is(err, ErrNotFound) {
+		err = errors.Join(fs.ErrNotExist, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open volume %d: %w", v.ID, err)
 	}
-	d := &Disk{file: f}
+	d := &Disk{store: s, blocks: b}
 	d.size.Store(v.Size)
 	return d, nil
 }
 
 // ReadAt reads at the byte offset; what was never written reads as zeroes.
-func (d *Disk) ReadAt(p []byte, off int64) (int, error) { return d.file.ReadAt(p, off) }
+func (d *Disk) ReadAt(p []byte, off int64) (int, error) { return d.blocks.readAt(p, off) }
 
 // WriteAt writes at the byte offset; it is durable after Sync.
-func (d *Disk) WriteAt(p []byte, off int64) (int, error) { return d.file.WriteAt(p, off) }
+func (d *Disk) WriteAt(p []byte, off int64) (int, error) { return d.blocks.writeAt(p, off) }
+
+// Unmap frees the range; it reads as zeroes afterwards.
+func (d *Disk) Unmap(off, n int64) error { return d.blocks.unmap(off, n) }
 
 // Sync returns when every write that returned before is on stable storage.
-func (d *Disk) Sync() error { return d.control("fdatasync", unix.Fdatasync) }
+func (d *Disk) Sync() error { return d.blocks.sync() }
 
 // Size is the volume's size in bytes.
 func (d *Disk) Size() int64 { return d.size.Load() }
@@ -42,72 +50,37 @@ func (d *Disk) Size() int64 { return d.size.Load() }
 // SetSize tells the disk that its volume has grown.
 func (d *Disk) SetSize(bytes int64) { d.size.Store(bytes) }
 
-// Close ends the use of the disk.
-func (d *Disk) Close() error { return d.file.Close() }
-
-// Unmap frees the range; it reads as zeroes afterwards.
-func (d *Disk) Unmap(off, n int64) error {
-	err := d.control("punch hole", func(fd int) error {
-		return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
-	})
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return d.writeZeroes(off, n)
-	}
-	return err
-}
-
-// writeZeroes is for file systems that cannot punch holes.
-func (d *Disk) writeZeroes(off, n int64) error {
-	zeroes := make([]byte, min(n, 1<<20))
-	for n > 0 {
-		wrote, err := d.file.WriteAt(zeroes[:min(n, int64(len(zeroes)))], off)
-		if err != nil {
-			return err
-		}
-		off, n = off+int64(wrote), n-int64(wrote)
-	}
-	return nil
-}
-
-// Extent says whether the byte at off takes room and for how many bytes from
-// there on that is so, as the file system knows it.
+// Extent tells of the run at off whether it is mapped, and its length: all of
+// its bytes take room, or none does and they read as zeroes (SBC-3 §4.7.4). The
+// run may go on behind that length.
 func (d *Disk) Extent(off int64) (n int64, mapped bool, err error) {
-	data, err := d.seek(off, unix.SEEK_DATA)
-	if errors.Is(err, unix.ENXIO) { // no data up to the end
-		return d.Size() - off, false, nil
+	size := d.Size()
+	if off < 0 || off >= size {
+		return 0, false, fmt.Errorf("extent at %d of a volume of %d bytes: out of range", off, size)
 	}
-	if err != nil || data > off {
-		return data - off, false, err
-	}
-	hole, err := d.seek(off, unix.SEEK_HOLE)
-	return hole - off, true, err
-}
-
-// seek finds data or a hole. The file's offset, which it moves, is not used.
-func (d *Disk) seek(off int64, whence int) (at int64, err error) {
-	err = d.control("seek", func(fd int) (err error) {
-		at, err = unix.Seek(fd, off, whence)
-		return err
-	})
-	return at, err
-}
-
-// control runs a system call on the file, again where a signal cut it off.
-func (d *Disk) control(what string, call func(fd int) error) error {
-	conn, err := d.file.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	var result error
-	err = conn.Control(func(fd uintptr) {
-		for {
-			if result = call(int(fd)); !errors.Is(result, unix.EINTR) {
-				return
-			}
+	for off+n < size {
+		more, same, err := d.blocks.extent(off+n, size-off-n)
+		if err != nil {
+			return 0, false, err
 		}
-	})
-	if err := errors.Join(err, result); err != nil {
-		return fmt.Errorf("%s of %s: %w", what, d.file.Name(), err)
+		if n > 0 && same != mapped {
+			break
+		}
+		n, mapped = n+more, same
+		if n >= extentEnough {
+			break
+		}
 	}
-	return nil
+	return n, mapped, nil
+}
+
+// extentEnough bounds what one question walks through, bytes.
+const extentEnough = 1 << 30
+
+// Close ends the use of the disk.
+func (d *Disk) Close() error {
+	if d.closed.Swap(true) {
+		return fmt.Errorf("close volume %d: already closed", d.blocks.volume)
+	}
+	return d.store.unuse(d.blocks)
 }

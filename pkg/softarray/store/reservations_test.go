@@ -9,7 +9,10 @@ import (
 
 func TestReservationsBelongToTheirVolume(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
+	s, err := store.Open(dir, now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	update(t, s, func(tx *store.Tx) error {
 		for range 2 {
 			if _, err := add(tx, "v", 1<<20); err != nil {
@@ -39,7 +42,7 @@ func TestReservationsBelongToTheirVolume(t *testing.T) {
 	if held(1) != "" || held(2) != "" {
 		t.Errorf("after removal %q and %q", held(1), held(2))
 	}
-	err := s.Update(func(tx *store.Tx) error { return tx.PutReservations(2, []byte("late")) })
+	err = s.Update(func(tx *store.Tx) error { return tx.PutReservations(2, []byte("late")) })
 	if !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("reservations of a volume that is gone: %v", err)
 	}

@@ -50,11 +50,11 @@ func (t *Tx) SnapshotsOf(volume int64) ([]Snapshot, error) {
 // in use: a write that ended before the call is in the snapshot, one that
 // begins after the transaction is committed is not.
 func (t *Tx) AddSnapshot(s Snapshot) (Snapshot, error) {
-	v, err := t.Volumes().Get(s.VolumeID)
+	of, err := t.source(s.VolumeID, 0)
 	if err != nil {
 		return s, err
 	}
-	s.Size = v.Size
+	s.Size, s.Layer = of.size, of.layer.ID
 	return t.addSnapshot(s)
 }
 
@@ -76,6 +76,9 @@ func (t *Tx) addSnapshot(s Snapshot) (Snapshot, error) {
 	}
 	if err := t.tx.Bucket(bucketVolumeSnapshots).Put(pair(s.VolumeID, s.ID), nil); err != nil {
 		return s, fmt.Errorf("snapshot of volume %d: %w", s.VolumeID, err)
+	}
+	if err := t.addRef(s.Layer, layerRef{refSnapshot, s.ID}); err != nil {
+		return s, err
 	}
 	return s, t.Snapshots().put(s.ID, s)
 }
@@ -105,6 +108,9 @@ func (t *Tx) RemoveSnapshot(id int64) error {
 	if err := t.tx.Bucket(bucketVolumeSnapshots).Delete(pair(s.VolumeID, id)); err != nil {
 		return fmt.Errorf("snapshot %d of volume %d: %w", id, s.VolumeID, err)
 	}
+	if err := t.dropRef(s.Layer, layerRef{refSnapshot, id}); err != nil {
+		return err
+	}
 	return t.Snapshots().remove(id)
 }
 
@@ -116,8 +122,7 @@ func (t *Tx) Rollback(snapshot int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.Volumes().Get(s.VolumeID)
-	return err
+	return t.CopyVolume(s.VolumeID, s.VolumeID, s.ID)
 }
 
 func pair(a, b int64) []byte { return append(key(a), key(b)...) }

@@ -15,6 +15,13 @@ type Tx struct {
 	store *Store
 	undo  []func() error // when the transaction is given up
 	done  []func() error // when it is committed
+
+	made   []file         // of new layers, to be synced before the commit
+	fresh  map[int64]bool // layers that are made here
+	recast map[int64]bool // volumes that get another top layer
+	moved  map[int64]bool // files that change their place in a chain
+	frozen []int64        // layers that take no more writes
+	tidy   []int64        // layers that may be superfluous now
 }
 
 // The buckets. Tables are keyed by the id as 8 bytes, big endian, so that a
@@ -32,6 +39,7 @@ var (
 
 	bucketSnapshots      = []byte("snapshots")
 	bucketGroupSnapshots = []byte("group-snapshots")
+	bucketLayers         = []byte("layers")
 
 	bucketReservations = []byte("reservations") // volume -> persistent reservations, opaque
 
@@ -42,13 +50,14 @@ var (
 	bucketDeleted        = []byte("deleted-volumes") // id -> nothing
 
 	bucketVolumeSnapshots = []byte("volume-snapshots") // volume, id -> nothing
+	bucketLayerRefs       = []byte("layer-refs")       // layer, kind, id -> nothing
 )
 
 func (t *Tx) createBuckets() error {
 	for _, name := range [][]byte{
 		bucketCluster, bucketAccounts, bucketVolumes, bucketGroups, bucketInitiators, bucketPolicies, bucketCounters,
 		bucketFaults, bucketJobs,
-		bucketSnapshots, bucketGroupSnapshots,
+		bucketSnapshots, bucketGroupSnapshots, bucketLayers, bucketLayerRefs,
 		bucketReservations,
 		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
 	} {

@@ -41,6 +41,7 @@ type Volume struct {
 	FIFOSize        int64           // snapshots that give way to newer ones, at most; 0 = the array's default
 	MinFIFOSize     int64           // places for snapshots that are kept for those
 	DontMove        bool            // dontMoveForIopsRebalance, kept and told
+	Layer           int64           // where its blocks are; the store's own
 }
 
 // Active tells a volume from one in the recycle bin.
@@ -100,15 +101,22 @@ func (t *Tx) DeletedVolumes() map[int64]bool {
 	return ids
 }
 
-// AddVolume stores a new volume under a new id, with its file of v.Size bytes
-// that read as zeroes, and enters it in its account.
-func (t *Tx) AddVolume(v Volume) (Volume, error) {
+// AddVolume stores a new volume under a new id, of v.Size bytes that read as
+// zeroes, and enters it in its account.
+func (t *Tx) AddVolume(v Volume) (Volume, error) { return t.addVolume(v, layerInfo{}, 0) }
+
+// addVolume shows the overlap of a layer; of the zero one, nothing.
+func (t *Tx) addVolume(v Volume, of layerInfo, overlap int64) (Volume, error) {
 	var err error
 	if v.ID, err = t.Volumes().next(); err != nil {
 		return v, err
 	}
-	t.undo = append(t.undo, func() error { return t.store.removeFile(v.ID) })
-	if err := t.store.createFile(v.ID, v.Size); err != nil {
+	top, err := t.addLayer(of.ID, min(overlap, of.Size, v.Size), v.Size)
+	if err != nil {
+		return v, err
+	}
+	v.Layer = top.ID
+	if err := t.addRef(top.ID, layerRef{refVolume, v.ID}); err != nil {
 		return v, err
 	}
 	if err := t.tx.Bucket(bucketVolumeNames).Put(nameKey(v), nil); err != nil {
@@ -123,18 +131,18 @@ func (t *Tx) AddVolume(v Volume) (Volume, error) {
 	return v, t.Volumes().put(v.ID, v)
 }
 
-// PutVolume replaces a volume. Its file grows with Size; its name and groups
+// PutVolume replaces a volume. Its blocks grow with Size; its name and groups
 // must be unchanged.
 func (t *Tx) PutVolume(v Volume) error {
 	old, err := t.Volumes().Get(v.ID)
 	if err != nil {
 		return err
 	}
+	v.Layer = old.Layer
 	if v.Size > old.Size {
-		if err := t.store.resizeFile(v.ID, v.Size); err != nil {
+		if err := t.growTop(old, v.Size); err != nil {
 			return err
 		}
-		t.undo = append(t.undo, func() error { return t.store.resizeFile(v.ID, old.Size) })
 	}
 	if err := t.setOwner(v.ID, old.AccountID, v.AccountID); err != nil {
 		return err
@@ -157,7 +165,7 @@ func (t *Tx) markDeleted(v Volume) error {
 }
 
 // RemoveVolume removes the record with all that refers to it and the volume's
-// snapshots, and the file once that is committed.
+// snapshots, and the blocks that nothing else shows.
 func (t *Tx) RemoveVolume(id int64) error {
 	v, err := t.Volumes().Get(id)
 	if err != nil {
@@ -195,7 +203,9 @@ func (t *Tx) RemoveVolume(id int64) error {
 	if err := t.tx.Bucket(bucketReservations).Delete(key(id)); err != nil {
 		return fmt.Errorf("reservations of volume %d: %w", id, err)
 	}
-	t.done = append(t.done, func() error { return t.store.removeFile(id) })
+	if err := t.dropRef(v.Layer, layerRef{refVolume, id}); err != nil {
+		return err
+	}
 	return t.Volumes().remove(id)
 }
 

@@ -41,7 +41,7 @@ func StartTgtd(ctx context.Context, programs Programs, dir string, luns int, siz
 		return nil, err
 	}
 	// Where daemon and tool meet; the path must be short, as it is a socket's.
-	env := slices.Concat(programs.Env, []string{"TGT_IPC_SOCKET=" + filepath.Join(dir, "tgtd")})
+	env := append(slices.Clone(programs.Env), "TGT_IPC_SOCKET="+filepath.Join(dir, "tgtd"))
 	cmd := exec.Command(programs.Tgtd, "--foreground", "--iscsi", "portal="+portal)
 	cmd.Env = env
 	p, err := start(cmd, nil)

@@ -15,7 +15,7 @@ var component = regexp.MustCompile(`(?m)^    app\.kubernetes\.io/component: (\S+
 var rights = regexp.MustCompile(`(?m)^kind: (ServiceAccount|(Cluster)?Role(Binding)?|ValidatingAdmissionPolicy(Binding)?)$`)
 
 // ofHelm are lines that are true of an installation by Helm only.
-var ofHelm = regexp.MustCompile(`(?m)^ *(helm\.sh/chart|app\.kubernetes\.io/managed-by|checksum/arrays): .*\n|^# Source: .*\n`)
+var ofHelm = regexp.MustCompile(`(?m)^ *(helm\.sh/chart|app\.kubernetes\.io/managed-by): .*\n|^# Source: .*\n`)
 
 // hook marks what is no part of an installation, such as tests.
 var hook = regexp.MustCompile(`(?m)^    "?helm\.sh/hook"?:`)

@@ -25,6 +25,7 @@ const (
 
 var definitions = []definition{
 	{snapshotter, snapshotterSum, "config/crd/snapshot.storage.k8s.io_volumesnapshotclasses.yaml"},
+	{snapshotter, snapshotterSum, "config/crd/snapshot.storage.k8s.io_volumesnapshots.yaml"},
 	{operator, operatorSum, "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"},
 	{operator, operatorSum, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
 }

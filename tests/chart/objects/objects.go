@@ -17,7 +17,7 @@ import (
 )
 
 // custom are the groups whose kinds come with a CRD: only their YAML is checked.
-var custom = []string{"monitoring.coreos.com/", "snapshot.storage.k8s.io/", "kustomize.config.k8s.io/"}
+var custom = []string{"monitoring.coreos.com/", "snapshot.storage.k8s.io/", "groupsnapshot.storage.k8s.io/", "kustomize.config.k8s.io/"}
 
 // Decode gives the objects of a stream of documents, in its order. Those of
 // Kubernetes' own kinds come as their types, custom ones as unstructured.

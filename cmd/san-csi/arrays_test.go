@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/san-csi/san-csi/pkg/config"
+	"github.com/san-csi/san-csi/pkg/metrics"
+)
+
+// mvip answers who it is to whoever has the password that it has now.
+type mvip struct {
+	*httptest.Server
+	id       string
+	password atomic.Value
+}
+
+func newMVIP(t *testing.T, id, password string) *mvip {
+	m := &mvip{id: id}
+	m.password.Store(password)
+	m.Server = httptest.NewTLSServer(m)
+	t.Cleanup(m.Close)
+	m.Config.Handler = m
+	return m
+}
+
+func (m *mvip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, password, _ := r.BasicAuth(); password != m.password.Load() {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	fmt.Fprintf(w, `{"result":{"clusterInfo":{"uniqueID":%q,"name":"n","svip":"127.0.0.1"}}}`, m.id)
+}
+
+// entry is an entry of the arrays' file, with the changes made to its text.
+func (m *mvip) entry(t *testing.T, name, password string, changes ...string) string {
+	t.Helper()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer(changes...).Replace(fmt.Sprintf(`
+- name: %s
+  driver: element
+  endpoint: %s/json-rpc/12.5
+  username: admin
+  password: %s
+  caFile: %s
+  account: k8s
+  labels: {tier: fast}
+  capacityIOPS: 1000
+`, name, m.URL, password, ca))
+}
+
+func parse(t *testing.T, entries ...string) *config.Config {
+	t.Helper()
+	c, err := config.Parse([]byte("arrays:" + strings.Join(entries, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (a *arrays) names() string {
+	var names []string
+	for _, m := range a.fleet.Members() {
+		if m.Leaving {
+			m.Name += " (leaving)"
+		}
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// metricsOf is what Prometheus would read.
+func metricsOf(t *testing.T, m *metrics.Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	text, err := io.ReadAll(w.Body)
+	if err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%d, %v", w.Code, err)
+	}
+	return string(text)
+}
+
+func TestReload(t *testing.T) {
+	one, two, other := newMVIP(t, "aaaa", "secret-1"), newMVIP(t, "bbbb", "secret-b"), newMVIP(t, "cccc", "secret-1")
+	first := one.entry(t, "a", "secret-1")
+	m := metrics.New("test", true)
+	a, err := openArrays(parse(t, first), "east", 0, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := func(when string, want bool) {
+		t.Helper()
+		array := a.open["a"].array
+		array.Recheck()
+		if _, err := array.Identity(t.Context()); (err == nil) != want {
+			t.Errorf("%s: array a: %v", when, err)
+		}
+	}
+	answers("at the start", true)
+	kept := a.fleet.Members()[0]
+
+	one.password.Store("secret-2")
+	answers("with the old password", false)
+	a.reload(parse(t, one.entry(t, "a", "secret-2", "1000", "2000", "fast", "slow")), nil)
+	answers("with the new password", true)
+	if now := a.fleet.Members()[0]; now.Array != kept.Array || now.Ledger != kept.Ledger || now.Labels["tier"] != "slow" || now.Budget.CapacityIOPS != 2000 {
+		t.Errorf("member %+v, want the same array with new settings", now)
+	}
+
+	for name, file := range map[string]*config.Config{
+		"another account":     parse(t, one.entry(t, "a", "secret-2", "account: k8s", "account: other"), two.entry(t, "b", "secret-b")),
+		"another array's id":  parse(t, one.entry(t, "a", "secret-2", "account: k8s", "account: k8s\n  clusterID: zzzz"), two.entry(t, "b", "secret-b")),
+		"a CA that is no CA":  parse(t, two.entry(t, "b", "secret-b"), one.entry(t, "a", "secret-3", "ca.pem", "no.pem")),
+		"a CA of the new one": parse(t, one.entry(t, "a", "secret-3"), two.entry(t, "b", "secret-b", "ca.pem", "no.pem")),
+	} {
+		a.reload(file, nil)
+		if a.names() != "a" || a.refused == "" {
+			t.Errorf("%s: taken, there are %s now", name, a.names())
+		}
+		answers(name, true)
+	}
+	refused := strings.Count(metricsOf(t, m), "\n")
+	a.reload(nil, fmt.Errorf("not a document"))
+	a.reload(nil, fmt.Errorf("not a document")) // is told once
+	if text := metricsOf(t, m); !strings.Contains(text, `san_csi_config_reloads_total{result="refused"} 5`) || !strings.Contains(text, "san_csi_config_valid 0") ||
+		strings.Count(text, "\n") != refused {
+		t.Errorf("metrics:\n%s", text)
+	}
+
+	a.reload(parse(t, two.entry(t, "b", "secret-b"), one.entry(t, "a", "secret-2")), nil)
+	if a.names() != "b, a" || a.refused != "" {
+		t.Errorf("there are %s, refused %q", a.names(), a.refused)
+	}
+	if text := metricsOf(t, m); !strings.Contains(text, "san_csi_config_valid 1") || strings.Contains(text, "secret-") {
+		t.Errorf("metrics:\n%s", text)
+	}
+
+	a.reload(parse(t, two.entry(t, "b", "secret-b")), nil)
+	if a.names() != "b, a (leaving)" {
+		t.Errorf("there are %s; a was never read, so it must stay", a.names())
+	}
+	answers("leaving", true)
+	a.reload(parse(t, other.entry(t, "a", "secret-1"), two.entry(t, "b", "secret-b")), nil)
+	answers("at an address where another array answers", false)
+	if a.names() != "a, b" {
+		t.Errorf("there are %s", a.names())
+	}
+}
+
+// TestReloadOfTheSame is no change.
+func TestReloadOfTheSame(t *testing.T) {
+	one := newMVIP(t, "aaaa", "x")
+	entry := one.entry(t, "a", "x")
+	m := metrics.New("test", true)
+	a, err := openArrays(parse(t, entry), "east", 0, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := a.open["a"]
+	a.reload(parse(t, entry), nil)
+	if a.open["a"] != before || strings.Contains(metricsOf(t, m), "reloads_total") {
+		t.Error("the same file was taken for a change")
+	}
+}

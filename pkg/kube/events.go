@@ -1,0 +1,47 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedv1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/tools/reference"
+)
+
+// Events tells of what concerns the driver as a whole, about the Lease that its
+// controller holds. Repeated ones are counted up, not repeated.
+type Events struct {
+	recorder record.EventRecorder
+	about    *corev1.ObjectReference
+}
+
+// NewEvents tells about the Lease of that name, until the context ends. The
+// rights to get it, and to create and patch events beside it, are all that it
+// needs.
+func NewEvents(ctx context.Context, client kubernetes.Interface, namespace, lease, component string) (*Events, error) {
+	object, err := client.CoordinationV1().Leases(namespace).Get(ctx, lease, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("events about lease %s/%s: %w", namespace, lease, err)
+	}
+	about, err := reference.GetReference(scheme.Scheme, object)
+	if err != nil {
+		return nil, fmt.Errorf("events about lease %s/%s: %w", namespace, lease, err)
+	}
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events(namespace)})
+	context.AfterFunc(ctx, broadcaster.Shutdown)
+	return &Events{
+		recorder: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
+		about:    about,
+	}, nil
+}
+
+// Warn tells of what should not be. It returns at once.
+func (e *Events) Warn(reason, message string) {
+	e.recorder.Event(e.about, corev1.EventTypeWarning, reason, message)
+}
