@@ -18,17 +18,17 @@ func testExamples(t *testing.T, b *bench) {
 	for _, example := range []struct {
 		dir    string
 		claims []string
-		check  func(*testing.T, *bench)
+		check  func(t *testing.T, b *bench, dir string)
 	}{
 		{"pod", []string{"san-example"}, checkPodExample},
 		{"attributes-class", []string{"san-attributes"}, checkAttributesExample},
 		{"raw-block", []string{"san-block"}, checkBlockExample},
+		{"clone", []string{"san-clone", "san-source"}, checkCloneExample},
 		{"statefulset", []string{"data-san-replicas-0", "data-san-replicas-1", "data-san-replicas-2"}, checkStatefulSetExample},
 	} {
 		t.Run(example.dir, func(t *testing.T) {
 			dir := filepath.Join(b.files.Examples, example.dir)
-			b.must(t, "apply", "--filename", dir)
-			example.check(t, b)
+			example.check(t, b, dir)
 			b.must(t, "delete", "--filename", dir, stepFlag)
 			b.must(t, append([]string{"delete", "pvc", "--ignore-not-found", stepFlag}, example.claims...)...)
 			b.noVolumes(t)
@@ -37,13 +37,15 @@ func testExamples(t *testing.T, b *bench) {
 	}
 }
 
-func checkPodExample(t *testing.T, b *bench) {
+func checkPodExample(t *testing.T, b *bench, dir string) {
+	b.must(t, "apply", "--filename", dir)
 	b.ready(t, "san-example")
 	b.checkLog(t, "san-example", "")
 	b.checkQoS(t, "san-example", element.QoS{MinIOPS: 100, MaxIOPS: 1000, BurstIOPS: b.defaultBurst(t)})
 }
 
-func checkAttributesExample(t *testing.T, b *bench) {
+func checkAttributesExample(t *testing.T, b *bench, dir string) {
+	b.must(t, "apply", "--filename", dir)
 	b.ready(t, "san-attributes")
 	b.checkQoS(t, "san-attributes", element.QoS{MinIOPS: 50, MaxIOPS: 500, BurstIOPS: b.defaultBurst(t)})
 	b.must(t, "patch", "pvc", "san-attributes", "--patch", `{"spec": {"volumeAttributesClassName": "san-fast"}}`)
@@ -52,15 +54,34 @@ func checkAttributesExample(t *testing.T, b *bench) {
 	b.checkLog(t, "san-attributes", "")
 }
 
-func checkBlockExample(t *testing.T, b *bench) {
+func checkBlockExample(t *testing.T, b *bench, dir string) {
+	b.must(t, "apply", "--filename", dir)
 	b.ready(t, "san-block")
 	if size := b.number(t, "san-block", "busybox blockdev --getsize64 /dev/volume"); size != 5<<30 {
 		t.Errorf("the device has %d bytes, want 5 GiB", size)
 	}
 }
 
+// checkCloneExample: the clone has what its source had, and its own class.
+func checkCloneExample(t *testing.T, b *bench, dir string) {
+	b.must(t, "apply", "--filename", filepath.Join(dir, "source.yaml"))
+	b.ready(t, "san-source")
+	b.checkLog(t, "san-source", "")
+	first := b.sh(t, "san-source", "sync; head -n 1 /data/log")
+	b.must(t, "apply", "--filename", filepath.Join(dir, "clone.yaml"))
+	b.ready(t, "san-clone")
+	if got := b.sh(t, "san-clone", "head -n 1 /data/log"); got != first {
+		t.Errorf("the clone's log begins with %q, its source's with %q", got, first)
+	}
+	if kib := b.number(t, "san-clone", "df -k /data | awk 'NR==2 {print $2}'"); kib < 9<<20 {
+		t.Errorf("the filesystem of a clone of 10 GiB has %d KiB", kib)
+	}
+	b.checkQoS(t, "san-clone", element.QoS{MinIOPS: 50, MaxIOPS: 5000, BurstIOPS: b.defaultBurst(t)})
+}
+
 // checkStatefulSetExample: three replicas, on both nodes, each with a volume of its own.
-func checkStatefulSetExample(t *testing.T, b *bench) {
+func checkStatefulSetExample(t *testing.T, b *bench, dir string) {
+	b.must(t, "apply", "--filename", dir)
 	b.must(t, "rollout", "status", "statefulset/san-replicas", stepFlag)
 	var nodes []string
 	for i := range 3 {
