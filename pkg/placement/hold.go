@@ -24,6 +24,20 @@ type Hold struct {
 	ended   time.Time // when the last one did
 }
 
+// grow keeps the larger of what is held and wanted for one call more, if the
+// budget has it; before is what counts as promised. The ledger's lock is held.
+func (h *Hold) grow(want, before Load) error {
+	former, l := h.load, h.ledger
+	h.load = former.Larger(want)
+	if err := admit(l.array, before, l.used(), l.bound()); err != nil {
+		h.load = former
+		h.drop()
+		return err
+	}
+	h.calls++
+	return nil
+}
+
 // Settle ends the call: v is the volume as the array told it, err how it failed.
 func (h *Hold) Settle(v *san.Volume, err error) {
 	l := h.ledger

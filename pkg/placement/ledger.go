@@ -75,15 +75,10 @@ func (l *Ledger) Create(name string, want Load) (*Hold, error) {
 		// A stray takes room but was promised to nobody: to hand it out is to promise it.
 		before = before.minus(l.strays[name])
 	}
-	former := h.load
-	h.load = former.Larger(want)
 	l.creates[name] = h
-	if err := admit(l.array, before, l.used(), l.bound()); err != nil {
-		h.load = former
-		h.drop()
+	if err := h.grow(want, before); err != nil {
 		return nil, err
 	}
-	h.calls++
 	return h, nil
 }
 
@@ -112,15 +107,10 @@ func (l *Ledger) Change(v *san.Volume, want Load) (*Hold, error) {
 	if h == nil {
 		h = &Hold{ledger: l, volume: id}
 	}
-	former := h.load
-	h.load = former.Larger(want)
 	l.changes[id] = h
-	if err := admit(l.array, before, l.used(), l.bound()); err != nil {
-		h.load = former
-		h.drop()
+	if err := h.grow(want, before); err != nil {
 		return nil, err
 	}
-	h.calls++
 	return h, nil
 }
 
