@@ -268,7 +268,7 @@ func (w fakeMounts) BindDevice(_ context.Context, device, target string, readOnl
 	return w.step("bound")
 }
 
-func (w fakeMounts) Unmount(_ context.Context, path string) error {
+func (w fakeMounts) Unmount(_ context.Context, path string, force bool) error {
 	if err := w.step("umount"); err != nil {
 		return err
 	}
