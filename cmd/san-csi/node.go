@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 
@@ -16,10 +17,18 @@ import (
 	"github.com/san-csi/san-csi/pkg/stage"
 )
 
+// hostTimeout bounds the first look at the host's iSCSI, whose programs may hang.
+const hostTimeout = 30 * time.Second
+
 // nodeService wires the node's rooms: the service, and the flows with their
 // reconciler.
 func nodeService(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*driver.Node, *stage.Stager, error) {
-	iscsi := initiator.New(initiator.Options{Root: o.hostRoot, InitiatorName: o.initiatorName})
+	iscsi := initiator.New(initiator.Options{Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName})
+	probing, stop := context.WithTimeout(ctx, hostTimeout)
+	defer stop()
+	if err := iscsi.Probe(probing); err != nil {
+		return nil, nil, err
+	}
 	iqn, err := iscsi.Name()
 	if err != nil {
 		return nil, nil, err
