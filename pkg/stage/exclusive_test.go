@@ -50,6 +50,7 @@ func (s *slow) Mapping(_ context.Context, iqn string) (initiator.Mapping, error)
 	return initiator.Mapping{Sessions: 1}, nil
 }
 
+func (s *slow) Unqueue(context.Context, string) error                  { return nil }
 func (s *slow) List(context.Context) ([]filesystem.Mount, error)       { return nil, nil }
 func (s *slow) BindDevice(context.Context, string, string, bool) error { return nil }
 func (s *slow) Unmount(context.Context, string, bool) error            { return nil }

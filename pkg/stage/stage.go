@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -119,6 +120,7 @@ type Stager struct {
 	stages   *semaphore.Weighted
 	unstages *semaphore.Weighted // of their own: what goes must not wait for what cannot come
 	seen     *sightings
+	round    sync.Mutex // held over a round of the reconciler
 }
 
 // New makes a Stager; RecordsDir is made where it is not there.
