@@ -40,8 +40,11 @@ func TestNode(t *testing.T) {
 		{"in use", nil, testInUse},
 		{"dead array", nil, testDeadArray},
 		{"others", nil, testOthers},
+		{"reconciler", []string{"--reconcile-interval=1s"}, testReconciler},
 		// The array's files are looked at by number before there is a snapshot: lab.VolumeFile.
 		{"clones", nil, testClones},
+		{"twins", nil, testTwins},
+		{"readers", nil, testReaders},
 		{"sanity", []string{"--max-volumes=3"}, testSanity},
 	} {
 		t.Run(part.name, func(t *testing.T) {
