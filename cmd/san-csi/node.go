@@ -47,7 +47,7 @@ func nodeService(ctx context.Context, client kubernetes.Interface, m *metrics.Me
 		return nil, nil, err
 	}
 	stager, err := stage.New(stage.Options{
-		Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
+		Iscsi: iscsi, Daemons: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
 		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName),
 	})
 	if err != nil {

@@ -34,7 +34,11 @@ type Iscsi interface {
 	Owner(ctx context.Context, number string) (initiator.Owner, error)
 	// Mapping is what is live of a target.
 	Mapping(ctx context.Context, iqn string) (initiator.Mapping, error)
-	// Daemon is nil where iscsid listens.
+}
+
+// Daemons are the host's that sessions and maps need, as pkg/initiator asks them.
+type Daemons interface {
+	// Daemon is nil where they listen.
 	Daemon(ctx context.Context) error
 }
 
