@@ -188,6 +188,13 @@ func (w fakeIscsi) Sever(_ context.Context, iqn string) error {
 	return w.step("sever")
 }
 
+func (w fakeIscsi) Unqueue(_ context.Context, naa string) error {
+	if w.attached && naa != w.naa {
+		w.t.Errorf("unqueue of the map of %s", naa)
+	}
+	return w.step("unqueue")
+}
+
 func (w fakeIscsi) Detach(_ context.Context, iqn, naa string) error {
 	if err := w.step("delete"); err != nil {
 		return err
