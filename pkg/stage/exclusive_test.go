@@ -39,6 +39,8 @@ func (s *slow) Attach(_ context.Context, t initiator.Target) (initiator.Device, 
 	return initiator.Device{Name: "sdb", Path: "/dev/sdb", Number: "8:16", SizeBytes: t.SizeBytes}, nil
 }
 
+func (s *slow) Unqueue(context.Context, string) error { return nil }
+
 func (s *slow) Detach(_ context.Context, iqn, _ string) error { s.work(iqn, false); return nil }
 
 func (s *slow) Mapping(_ context.Context, iqn string) (initiator.Mapping, error) {
@@ -50,7 +52,6 @@ func (s *slow) Mapping(_ context.Context, iqn string) (initiator.Mapping, error)
 	return initiator.Mapping{Sessions: 1}, nil
 }
 
-func (s *slow) Unqueue(context.Context, string) error                  { return nil }
 func (s *slow) List(context.Context) ([]filesystem.Mount, error)       { return nil, nil }
 func (s *slow) BindDevice(context.Context, string, string, bool) error { return nil }
 func (s *slow) Unmount(context.Context, string, bool) error            { return nil }

@@ -143,7 +143,7 @@ const (
 // dismantle unmounts, detaches, looks whether all of it is gone, and only then
 // drops the record.
 func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string, force bool) error {
-	if r.Target.NAA != "" {
+	if r.Target.IQN != "" {
 		if err := s.iscsi.Unqueue(ctx, r.Target.NAA); err != nil {
 			return err
 		}

@@ -28,7 +28,8 @@ type Iscsi interface {
 	Resize(ctx context.Context, t initiator.Target) (initiator.Device, error)
 	// Sever fails every I/O to the target's devices from now on.
 	Sever(ctx context.Context, iqn string) error
-	// Unqueue makes I/O to the volume's map fail where it has no path.
+	// Unqueue makes what waits for a path of the volume's map fail, so that an
+	// umount ends.
 	Unqueue(ctx context.Context, naa string) error
 	// Detach flushes, deletes the device, logs out and drops the node record.
 	Detach(ctx context.Context, iqn, naa string) error

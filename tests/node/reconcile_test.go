@@ -131,6 +131,7 @@ func testFenced(t *testing.T, b *bench) {
 	}
 	must(t, v.stage, v.publish)
 	v.checkSum(t, sum)
+	must(t, v.unpublish, v.unstage)
 }
 
 // testRecordOfAFormerBoot: what a former boot staged is not logged in by itself.
@@ -145,4 +146,5 @@ func testRecordOfAFormerBoot(t *testing.T, b *bench) {
 	b.sh(t, "sleep 3; ! "+v.session())
 	must(t, v.stage, v.publish)
 	v.checkSum(t, sum)
+	must(t, v.unpublish, v.unstage)
 }
