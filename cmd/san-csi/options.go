@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/san-csi/san-csi/pkg/driver"
+	"github.com/san-csi/san-csi/pkg/initiator"
 )
 
 type mode string
@@ -40,7 +42,10 @@ type options struct {
 	initiatorName string
 	records       string
 	hostRoot      string
+	iscsiadm      string
 	maxVolumes    int
+	maxConcurrent int
+	reconcile     time.Duration
 	startupTaint  string
 	topology      pairs
 	topologyKeys  string
@@ -84,15 +89,18 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
-	f.StringVar(&o.hostRoot, "host-root", "", "run the host's iscsiadm by chroot into this directory, by default directly (node)")
+	f.StringVar(&o.hostRoot, "host-root", "", "where the host's root is mounted, \"\" = it is this one (node)")
+	f.StringVar(&o.iscsiadm, "iscsiadm", string(initiator.ReachAuto), "how the host's iscsiadm and multipath are run: direct, by chroot into --host-root, by nsenter into the namespaces of iscsid and multipathd (Talos; needs the host's PID namespace), or auto, whichever is found (node)")
 	f.IntVar(&o.maxVolumes, "max-volumes", 0, "how many volumes a node takes, the same for controller and nodes; 0 = the array's own bound")
+	f.IntVar(&o.maxConcurrent, "max-concurrent-stages", 16, "how many volumes are staged at once; others wait for their turn. As many are unstaged beside them (node)")
+	f.DurationVar(&o.reconcile, "reconcile-interval", 30*time.Second, "how often what is on the node is held against the stage records and the controller's fences (node)")
 	f.StringVar(&o.startupTaint, "startup-taint", "", "key of a taint to remove from this node once its kubelet has registered the driver; --node-name must be the Node's name then (node)")
 	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
 	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys and the default of --cluster ask it")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys, --lease-namespace, the default of --cluster and events about the Node ask it")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
-	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
+	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Leases: the controller's, needed with --leader-election, and one per node, in which nodes hear what they were fenced from and confirm that it is over (controller and node)")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
 	f.StringVar(&o.lease.identity, "lease-identity", "", "this process among the Lease's candidates, such as its pod's name; by default the host's name and a random part")
 	f.DurationVar(&o.lease.duration, "lease-duration", 15*time.Second, "how long a Lease that is not renewed stays its holder's: the time a standby waits for a leader that died")
@@ -121,6 +129,11 @@ func (o *options) validate() error {
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)
 	}
+	if o.mode.node() {
+		if err := o.validateNode(); err != nil {
+			return err
+		}
+	}
 	if err := o.validateElection(); err != nil {
 		return err
 	}
@@ -145,6 +158,22 @@ func (o *options) validateElection() error {
 	}
 	if o.lease.duration < minLease {
 		return fmt.Errorf("--lease-duration %s: must be at least %s", o.lease.duration, minLease)
+	}
+	return nil
+}
+
+func (o *options) validateNode() error {
+	if !slices.Contains(initiator.Reaches, initiator.Reach(o.iscsiadm)) {
+		return fmt.Errorf("--iscsiadm %q: must be one of %v", o.iscsiadm, initiator.Reaches)
+	}
+	if initiator.Reach(o.iscsiadm) == initiator.ReachChroot && o.hostRoot == "" {
+		return fmt.Errorf("--iscsiadm=%s: needs --host-root", o.iscsiadm)
+	}
+	if o.maxConcurrent < 1 {
+		return fmt.Errorf("--max-concurrent-stages %d: must be at least 1", o.maxConcurrent)
+	}
+	if o.reconcile <= 0 {
+		return fmt.Errorf("--reconcile-interval %s: must be positive", o.reconcile)
 	}
 	return nil
 }
