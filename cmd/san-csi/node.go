@@ -18,6 +18,9 @@ import (
 	"github.com/san-csi/san-csi/pkg/stage"
 )
 
+// hostTimeout bounds the first look at the host's iSCSI, whose programs may hang.
+const hostTimeout = 30 * time.Second
+
 // node is the node's side of the driver.
 type node struct {
 	service *driver.Node
@@ -27,7 +30,12 @@ type node struct {
 
 // newNode wires the node's rooms.
 func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*node, error) {
-	iscsi := initiator.New(initiator.Options{Root: o.hostRoot, InitiatorName: o.initiatorName})
+	iscsi := initiator.New(initiator.Options{Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName})
+	probing, stop := context.WithTimeout(ctx, hostTimeout)
+	defer stop()
+	if err := iscsi.Probe(probing); err != nil {
+		return nil, err
+	}
 	iqn, err := iscsi.Name()
 	if err != nil {
 		return nil, err
@@ -50,7 +58,7 @@ func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metric
 		return nil, err
 	}
 	n.stager, err = stage.New(stage.Options{
-		Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
+		Iscsi: iscsi, Daemons: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
 		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName), Fences: n.fences,
 	})
 	if err != nil {

@@ -40,8 +40,11 @@ func TestNode(t *testing.T) {
 		{"in use", nil, testInUse},
 		{"dead array", nil, testDeadArray},
 		{"others", nil, testOthers},
+		{"reconciler", []string{"--reconcile-interval=1s"}, testReconciler},
 		// The array's files are looked at by number before there is a snapshot: lab.VolumeFile.
 		{"clones", nil, testClones},
+		{"twins", nil, testTwins},
+		{"readers", nil, testReaders},
 		{"sanity", []string{"--max-volumes=3"}, testSanity},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -61,16 +64,28 @@ type bench struct {
 	id   string // the node's, for ControllerPublishVolume
 }
 
-func boot(t *testing.T) *bench {
+// boot starts an array, with further arguments, and a node with the driver. They
+// end with the test.
+func boot(t *testing.T, array ...string) *bench {
 	t.Helper()
-	l, err := lab.Open(t.Context(), "../../bin")
+	l, err := lab.Open(t.Context(), "../../bin", array...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := l.Array.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
 	n, err := l.Boot(t.Context(), "node-a")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := n.VM.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := n.StartDriver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
