@@ -42,6 +42,7 @@ type Config struct {
 	// MaxVolumesPerNode bounds the grants of one node; 0 = the array's own bound.
 	MaxVolumesPerNode int
 	Enable512e        bool        // logical blocks of 512 bytes instead of 4096
+	CHAP              CHAP        // see SetCHAP
 	Clock             clock.Clock // for waiting; nil = the real one
 }
 
@@ -55,6 +56,7 @@ type Array struct {
 	volumes    keyLocks[int64]
 	initiators keyLocks[string]
 	groups     index
+	chap       atomic.Pointer[CHAP]
 
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
@@ -91,7 +93,9 @@ func New(c Config) (*Array, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	return &Array{config: c, client: c.Client, clock: c.Clock}, nil
+	a := &Array{config: c, client: c.Client, clock: c.Clock}
+	a.SetCHAP(c.CHAP)
+	return a, nil
 }
 
 // Recheck forgets what is known of the array: its address or the credentials

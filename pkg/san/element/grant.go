@@ -16,6 +16,10 @@ func (a *Array) Grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 	if n.IQN == "" || n.Tag == "" {
 		return nil, fmt.Errorf("grant volume %v: node %q has no initiator name or no tag: %w", h, n, san.ErrInvalid)
 	}
+	if err := a.checkKey(n); err != nil {
+		return nil, fmt.Errorf("grant volume %v: %w", h, err)
+	}
+	n = n.Identity()
 	unlock, err := a.volumes.lock(ctx, h.Volume)
 	if err != nil {
 		return nil, fail("grant volume", h, err)
@@ -52,17 +56,19 @@ func (a *Array) grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 	if err := a.checkGroup(ctx, n, v.VolumeID); err != nil {
 		return nil, err
 	}
-	if r.holderOf(n.IQN) < 0 {
+	fresh := r.holderOf(n.IQN) < 0
+	if fresh {
 		if v, r, err = a.record(ctx, v, r, n, m); err != nil {
 			return nil, err
 		}
 	}
-	if err := a.join(ctx, n, v.VolumeID); err != nil {
+	chap, err := a.join(ctx, n, v.VolumeID, fresh)
+	if err != nil {
 		return nil, err
 	}
 	return &san.Grant{
 		IQN: v.IQN, Portals: a.portals(info), LUN: 0, NAA: strings.ToLower(v.NAA), SizeBytes: v.TotalSize,
-		Epoch: r.grants[r.holderOf(n.IQN)].epoch, ReadOnly: m.ReadOnly, Blank: r.blank, Clone: r.source != "",
+		Epoch: r.grants[r.holderOf(n.IQN)].epoch, ReadOnly: m.ReadOnly, Blank: r.blank, Clone: r.source != "", CHAP: chap,
 	}, nil
 }
 

@@ -15,6 +15,7 @@ import (
 type group struct {
 	api.VolumeAccessGroup
 	cluster, tag string
+	chap         bool // its initiator may need CHAP
 }
 
 func readGroup(g api.VolumeAccessGroup) group {
@@ -23,7 +24,7 @@ func readGroup(g api.VolumeAccessGroup) group {
 		_ = json.Unmarshal(g.Attributes[key], &s)
 		return s
 	}
-	return group{g, text(keyCluster), text(keyTag)}
+	return group{g, text(keyCluster), text(keyTag), text(keyCHAP) != ""}
 }
 
 // node is the node whose access a group of ours is; false where an initiator
@@ -131,9 +132,12 @@ func (a *Array) ensureGroup(ctx context.Context, n san.Node) (*group, error) {
 }
 
 func (a *Array) makeGroup(ctx context.Context, n san.Node) (*group, error) {
+	attributes := api.Attributes{keyCluster: quote(a.config.Cluster), keyTag: quote(n.Tag)}
+	if a.chap.Load().Required {
+		attributes[keyCHAP] = quote("1")
+	}
 	made, err := a.client.CreateVolumeAccessGroup(ctx, api.CreateVolumeAccessGroupRequest{
-		Name: mapName(n.IQN), Initiators: []string{n.IQN},
-		Attributes: api.Attributes{keyCluster: quote(a.config.Cluster), keyTag: quote(n.Tag)},
+		Name: mapName(n.IQN), Initiators: []string{n.IQN}, Attributes: attributes,
 	})
 	if api.IsName(err, api.XExceededLimit) && strings.Contains(err.Error(), n.IQN) {
 		// It came into a group since it was looked for.
@@ -181,25 +185,27 @@ func (a *Array) volumesPerNode(ctx context.Context) (int, error) {
 	return l.VolumesPerGroupMax, nil
 }
 
-// join puts a volume into the node's group.
-func (a *Array) join(ctx context.Context, n san.Node, volume int64) error {
+// join puts a volume into the node's group, and tells how the node has to prove
+// itself; fresh says that it is a new grant.
+func (a *Array) join(ctx context.Context, n san.Node, volume int64, fresh bool) (*san.CHAP, error) {
 	unlock, err := a.initiators.lock(ctx, n.IQN)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
 	g, err := a.ensureGroup(ctx, n)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if slices.Contains(g.Volumes, volume) {
-		return nil
+	chap, err := a.prove(ctx, g, n, fresh)
+	if err != nil || slices.Contains(g.Volumes, volume) {
+		return chap, err
 	}
 	err = a.client.AddVolumesToVolumeAccessGroup(ctx, g.ID, volume)
 	if api.IsName(err, api.XAlreadyInVolumeAccessGroup) {
-		return nil
+		return chap, nil
 	}
-	return err
+	return chap, err
 }
 
 // part takes a volume out of the node's group and deletes the group where that
