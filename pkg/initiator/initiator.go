@@ -66,6 +66,8 @@ type Target struct {
 	NAA       string // 32 lower-case hex digits
 	SizeBytes int64  // at least
 	ReadOnly  bool   // a write-protected device will do
+	// Credentials are what to log in with, sealed; "" = none. See Options.Unseal.
+	Credentials string
 }
 
 // Device is a LUN as the kernel has it.

@@ -84,7 +84,7 @@ func (r *record) target() initiator.Target {
 }
 
 func (t Target) initiator() initiator.Target {
-	return initiator.Target{IQN: t.IQN, Portals: t.Portals, LUN: t.LUN, NAA: t.NAA, SizeBytes: t.SizeBytes}
+	return initiator.Target{IQN: t.IQN, Portals: t.Portals, LUN: t.LUN, NAA: t.NAA, SizeBytes: t.SizeBytes, Credentials: t.Credentials}
 }
 
 // store keeps the records. What save returned nil for survives a power cut.
