@@ -17,12 +17,7 @@ import (
 
 // nodeService wires the node's rooms.
 func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (*driver.Node, error) {
-	iscsi := initiator.New(initiator.Options{Root: o.hostRoot, InitiatorName: o.initiatorName})
-	iqn, err := iscsi.Name()
-	if err != nil {
-		return nil, err
-	}
-	node, err := san.NewNode(iqn, o.nodeName)
+	iscsi, node, err := nodeInitiator(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +31,31 @@ func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (
 		return nil, err
 	}
 	return driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes), Topology: topology}), nil
+}
+
+// nodeInitiator is the node's initiator, and the node by its name and its key.
+func nodeInitiator(ctx context.Context, o *options) (*initiator.Initiator, san.Node, error) {
+	own, err := ownInitiator(o)
+	if err != nil {
+		return nil, san.Node{}, err
+	}
+	keys, err := openKeyring(o.records)
+	if err != nil {
+		return nil, san.Node{}, err
+	}
+	iscsi := initiator.New(initiator.Options{Root: o.hostRoot, InitiatorName: o.initiatorName, OwnName: own, Keyring: keys})
+	if err := iscsi.Prepare(ctx); err != nil {
+		return nil, san.Node{}, err
+	}
+	iqn, err := iscsi.Name()
+	if err != nil {
+		return nil, san.Node{}, err
+	}
+	node, err := san.NewNode(iqn, o.nodeName)
+	if err == nil {
+		node, err = node.WithKey(keys.key.Public())
+	}
+	return iscsi, node, err
 }
 
 // nodeTopology is what the flags say, and the labels of the Node that they name.

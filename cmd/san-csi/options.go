@@ -37,6 +37,7 @@ type options struct {
 	resync        time.Duration
 
 	nodeName      string
+	initiator     string
 	initiatorName string
 	records       string
 	hostRoot      string
@@ -82,6 +83,7 @@ func bind(f *flag.FlagSet) *options {
 	f.DurationVar(&o.resync, "resync-interval", time.Minute, "how often the arrays' volumes are read, to see what others promised (controller)")
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
+	f.StringVar(&o.initiator, "initiator", initiatorHost, "whose initiator name this node logs in under: the host's, or the driver's own, which stays as long as the node's name and /etc/machine-id do: host or own (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
 	f.StringVar(&o.hostRoot, "host-root", "", "run the host's iscsiadm by chroot into this directory, by default directly (node)")
@@ -120,6 +122,9 @@ func (o *options) validate() error {
 	}
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)
+	}
+	if o.initiator != initiatorHost && o.initiator != initiatorOwn {
+		return fmt.Errorf("--initiator %q: must be %s or %s", o.initiator, initiatorHost, initiatorOwn)
 	}
 	if err := o.validateElection(); err != nil {
 		return err

@@ -129,15 +129,18 @@ func TestTheNewestIsUsed(t *testing.T) {
 		if err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", step.want) || got[0] != step.want[0] {
 			t.Fatalf("%s: got %v, %v; want %v", step.name, got, err, step.want)
 		}
-		if _, err := ring.Keep(got[0]); err != nil {
+		if err := ring.Keep(got[0]); err != nil {
 			t.Fatal(err)
 		}
 		if ring, err = OpenRing(k, path); err != nil { // as after a restart
 			t.Fatal(err)
 		}
 	}
-	if changed, err := ring.Keep(byHand); err != nil || changed {
-		t.Errorf("kept again: changed %t, %v", changed, err)
+	if c, ok := ring.Newest(byHand.Username); !ok || c != byHand {
+		t.Errorf("kept is %#v, %t", c, ok)
+	}
+	if c, ok := ring.Newest("nobody"); ok {
+		t.Errorf("kept is %#v of nobody", c)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != fileMode {
 		t.Errorf("its file is %v, %v", info.Mode(), err)

@@ -58,22 +58,30 @@ func (r *Ring) Candidates(sealed string, b Binding) ([]Credentials, error) {
 	return []Credentials{known, told}, nil
 }
 
-// Keep keeps what is in force now; changed tells that it was not kept before.
-func (r *Ring) Keep(c Credentials) (changed bool, err error) {
+// Newest are the credentials kept of a user name; false where none are.
+func (r *Ring) Newest(username string) (Credentials, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.known[username]
+	return c, ok
+}
+
+// Keep keeps what is in force now in place of the former of that user name.
+func (r *Ring) Keep(c Credentials) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known[c.Username] == c {
-		return false, nil
+		return nil
 	}
 	next := maps.Clone(r.known)
 	next[c.Username] = c
 	text, err := json.Marshal(next)
 	if err != nil {
-		return false, fmt.Errorf("keep CHAP credentials of %s: %w", c.Username, err)
+		return fmt.Errorf("keep CHAP credentials of %s: %w", c.Username, err)
 	}
 	if err := replace(r.path, text); err != nil {
-		return false, fmt.Errorf("keep CHAP credentials of %s: %w", c.Username, err)
+		return fmt.Errorf("keep CHAP credentials of %s: %w", c.Username, err)
 	}
 	r.known = next
-	return true, nil
+	return nil
 }

@@ -2,6 +2,7 @@ package initiator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,9 @@ type admin struct {
 	replacement time.Duration
 	// records is held over changes of the node records: iscsiadm's own lock
 	// file gives up after a while, and then fails with exit code 6.
-	records *semaphore.Weighted
+	records  *semaphore.Weighted
+	database database
+	iface    string // of open-iscsi that logs in
 }
 
 // exitError is what iscsiadm ended with.
@@ -57,24 +60,46 @@ func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
 // prepare writes the node record of one portal of one target: nothing in it
-// makes iscsid log in by itself or the kernel scan by itself.
-func (a *admin) prepare(ctx context.Context, iqn, portal string) error {
+// makes iscsid log in by itself or the kernel scan by itself. c is what it logs in
+// with, nil where nothing is asked for.
+func (a *admin) prepare(ctx context.Context, iqn, portal string, c *CHAP) error {
 	if err := a.records.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("node record %s: wait for the other writers: %w", iqn, err)
 	}
 	defer a.records.Release(1)
-	err := a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "-o", "new")
+	err := a.run(ctx, append(a.node(iqn, portal), "-o", "new")...)
 	if err != nil && code(err) != exitSessionExists {
 		return fmt.Errorf("new node record %s at %s: %w", iqn, portal, err)
 	}
-	arguments := []string{"-m", "node", "-T", iqn, "-p", portal, "-o", "update"}
+	arguments := append(a.node(iqn, portal), "-o", "update")
 	for _, s := range a.settings() {
 		arguments = append(arguments, "-n", s.name, "-v", s.value)
 	}
 	if err := a.run(ctx, arguments...); err != nil {
 		return fmt.Errorf("node record %s at %s: %w", iqn, portal, err)
 	}
-	return nil
+	if c == nil {
+		return nil
+	}
+	return a.database.prove(ctx, iqn, portal, cmp.Or(a.iface, hostInterface), *c)
+}
+
+// adopt has the node records of a user name log in with these credentials.
+func (a *admin) adopt(ctx context.Context, c CHAP) error {
+	if err := a.records.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("node records of user %s: wait for the other writers: %w", c.Username, err)
+	}
+	defer a.records.Release(1)
+	return a.database.adopt(ctx, c)
+}
+
+// node begins a command on the record of one portal of one target.
+func (a *admin) node(iqn, portal string) []string {
+	arguments := []string{"-m", "node", "-T", iqn, "-p", portal}
+	if a.iface != "" {
+		arguments = append(arguments, "-I", a.iface)
+	}
+	return arguments
 }
 
 type setting struct{ name, value string }
@@ -96,7 +121,7 @@ func (a *admin) settings() []setting {
 // login starts the session. One that iscsid says is there already is success
 // too, and told, to be seen in sysfs by the caller.
 func (a *admin) login(ctx context.Context, iqn, portal string) (there bool, err error) {
-	err = a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "--login")
+	err = a.run(ctx, append(a.node(iqn, portal), "--login")...)
 	if code(err) == exitSessionExists {
 		return true, nil
 	}

@@ -66,12 +66,18 @@ func (i *Initiator) connect(ctx context.Context, events <-chan struct{}, t Targe
 	if err != nil {
 		return session{}, false, err
 	}
+	if err := i.foreign(all); err != nil {
+		return session{}, false, err
+	}
 	said := false
-	if len(all) == 0 {
+	if len(all) > 0 {
+		err = i.learn(ctx, t)
+	} else {
 		fresh = true
-		if said, err = i.login(ctx, t); err != nil {
-			return session{}, fresh, err
-		}
+		said, err = i.login(ctx, t)
+	}
+	if err != nil {
+		return session{}, fresh, err
 	}
 	s, err = i.loggedIn(ctx, events, t.IQN, said)
 	return s, fresh, err
@@ -109,10 +115,7 @@ func (i *Initiator) login(ctx context.Context, t Target) (there bool, err error)
 	}
 	var failures []error
 	for _, portal := range t.Portals {
-		err := i.admin.prepare(ctx, t.IQN, portal)
-		if err == nil {
-			there, err = i.admin.login(ctx, t.IQN, portal)
-		}
+		there, err := i.loginTo(ctx, t, portal)
 		if err == nil {
 			return there, nil
 		}

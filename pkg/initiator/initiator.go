@@ -47,11 +47,15 @@ type Options struct {
 	Exec utilexec.Interface // runs iscsiadm; the real one
 	// Root is the directory that iscsiadm is run in by chroot, so that it is the
 	// host's own, the one that iscsid belongs to; "" runs it directly.
-	Root               string
-	Sys                string        // /sys
-	Dev                string        // /dev
-	Proc               string        // /proc
-	InitiatorName      string        // the file; /etc/iscsi/initiatorname.iscsi
+	Root          string
+	Sys           string // /sys
+	Dev           string // /dev
+	Proc          string // /proc
+	InitiatorName string // the file; /etc/iscsi/initiatorname.iscsi
+	// OwnName is the initiator name to log in under, by an interface of the
+	// driver's own; "" = the host's. See Prepare.
+	OwnName            string
+	Keyring            Keyring       // for targets that have Credentials; may be nil
 	ReplacementTimeout time.Duration // I/O fails after a session was away for so long; 120 s
 	Poll               time.Duration // the safety net beneath uevents; 500 ms
 	// Subscribe starts to listen to uevents and stops when the context ends.
@@ -66,7 +70,7 @@ type Target struct {
 	NAA       string // 32 lower-case hex digits
 	SizeBytes int64  // at least
 	ReadOnly  bool   // a write-protected device will do
-	// Credentials are what to log in with, sealed; "" = none. See Options.Unseal.
+	// Credentials are what to log in with, sealed; "" = none. See Options.Keyring.
 	Credentials string
 }
 
@@ -90,6 +94,10 @@ type Initiator struct {
 	write     func(ctx context.Context, path, value string) error // to an attribute of sysfs
 	patience  time.Duration                                       // with a logout that somebody else has begun
 	destroy   func(transport uint64, sid uint32) error            // of a session in the kernel
+	setCHAP   func(sid string, c CHAP) error                      // of a session in the kernel
+	ownName   string
+	keyring   Keyring
+	adopting  *semaphore.Weighted // held over a change of secrets
 }
 
 // New makes an Initiator.
@@ -100,6 +108,7 @@ func New(o Options) *Initiator {
 			root:        o.Root,
 			replacement: cmp.Or(o.ReplacementTimeout, defaultReplacement),
 			records:     semaphore.NewWeighted(1),
+			database:    database{root: cmp.Or(o.Root, "/")},
 		},
 		sys:       cmp.Or(o.Sys, "/sys"),
 		dev:       cmp.Or(o.Dev, "/dev"),
@@ -111,6 +120,13 @@ func New(o Options) *Initiator {
 		write:     writeAttribute,
 		patience:  unboundPatience,
 		destroy:   destroySession,
+		ownName:   strings.ToLower(o.OwnName),
+		keyring:   o.Keyring,
+		adopting:  semaphore.NewWeighted(1),
+	}
+	i.setCHAP = i.setSessionCHAP
+	if i.ownName != "" {
+		i.admin.iface = ownInterface
 	}
 	if i.admin.exec == nil {
 		i.admin.exec = utilexec.New()
@@ -121,8 +137,12 @@ func New(o Options) *Initiator {
 	return i
 }
 
-// Name is the node's initiator name in lower case, as iscsid reads it.
+// Name is the node's initiator name in lower case: the driver's own, or the
+// host's as iscsid reads it.
 func (i *Initiator) Name() (string, error) {
+	if i.ownName != "" {
+		return i.ownName, nil
+	}
 	file, err := os.Open(i.nameFile)
 	if err != nil {
 		return "", fmt.Errorf("initiator name: %w", err)
