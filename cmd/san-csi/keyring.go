@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/chap"
 	"github.com/san-csi/san-csi/pkg/initiator"
@@ -37,19 +38,19 @@ func (k *keyring) Candidates(sealed, target, name string) ([]initiator.CHAP, err
 	}
 	var all []initiator.CHAP
 	for _, c := range opened {
-		all = append(all, initiator.CHAP{
-			Username: c.Username, Secret: initiator.Secret(c.Secret), Target: initiator.Secret(c.Target), Generation: c.Generation,
-		})
+		all = append(all, toInitiator(c))
 	}
 	return all, nil
 }
 
-// Newest are those kept of a user name.
-func (k *keyring) Newest(username string) (initiator.CHAP, bool) {
-	c, ok := k.ring.Newest(username)
-	return initiator.CHAP{
-		Username: c.Username, Secret: initiator.Secret(c.Secret), Target: initiator.Secret(c.Target), Generation: c.Generation,
-	}, ok
+func toInitiator(c chap.Credentials) initiator.CHAP {
+	return initiator.CHAP{Username: c.Username, Secret: initiator.Secret(c.Secret), Target: initiator.Secret(c.Target), Generation: c.Generation}
+}
+
+// Newest are those kept of a user name, and since when.
+func (k *keyring) Newest(username string) (initiator.CHAP, time.Time, bool) {
+	c, replaced, ok := k.ring.Newest(username)
+	return toInitiator(c), replaced, ok
 }
 
 // Keep keeps them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 
@@ -15,8 +16,17 @@ import (
 	"github.com/san-csi/san-csi/pkg/stage"
 )
 
+// tendInterval is how often the node looks for sessions that cannot log in again.
+const tendInterval = 5 * time.Second
+
+// nodeParts are the node's service and what goes on behind it.
+type nodeParts struct {
+	iscsi   *initiator.Initiator
+	service *driver.Node
+}
+
 // nodeService wires the node's rooms.
-func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (*driver.Node, error) {
+func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (*nodeParts, error) {
 	iscsi, node, err := nodeInitiator(ctx, o)
 	if err != nil {
 		return nil, err
@@ -30,7 +40,10 @@ func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (
 	if err != nil {
 		return nil, err
 	}
-	return driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes), Topology: topology}), nil
+	return &nodeParts{
+		iscsi:   iscsi,
+		service: driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes), Topology: topology}),
+	}, nil
 }
 
 // nodeInitiator is the node's initiator, and the node by its name and its key.

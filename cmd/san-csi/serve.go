@@ -27,6 +27,7 @@ type service struct {
 	election *kube.Election       // nil where none is held
 	arrays   *arrays              // nil without a controller
 	flows    *provision.Flows     // nil without a controller
+	node     *nodeParts           // nil without a node
 	driver   *driver.Driver
 	metrics  *metrics.Metrics
 	leads    atomic.Bool
@@ -53,9 +54,10 @@ func prepare(ctx context.Context, o *options) (*service, error) {
 		}
 	}
 	if o.mode.node() {
-		if serving.Node, err = nodeService(ctx, s.client, o); err != nil {
+		if s.node, err = nodeService(ctx, s.client, o); err != nil {
 			return nil, err
 		}
+		serving.Node = s.node.service
 	}
 	s.driver, err = driver.New(serving)
 	return s, err
@@ -148,6 +150,9 @@ func (s *service) background(ctx context.Context) {
 		running.Go(func() { s.arrays.fleet.Keep(ctx, s.o.resync, s.overruns(ctx)) })
 		running.Go(func() { s.watch(ctx) })
 		running.Go(func() { s.flows.Sweep(ctx, s.o.sweepInterval) })
+	}
+	if s.node != nil {
+		running.Go(func() { s.node.iscsi.Tend(ctx, tendInterval, s.o.restartIscsid) })
 	}
 	if s.o.startupTaint != "" {
 		running.Go(func() { removeStartupTaint(ctx, s.client, s.o) })

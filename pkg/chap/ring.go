@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"sync"
+	"time"
 )
 
 // Ring is what a node knows: its key, and by user name the newest credentials
@@ -17,13 +18,19 @@ type Ring struct {
 	key  *Key
 	path string
 
-	mu    sync.Mutex
-	known map[string]Credentials
+	mu   sync.Mutex
+	kept map[string]entry
+}
+
+// entry is what is kept of one user name.
+type entry struct {
+	Credentials
+	Replaced time.Time `json:"r,omitzero"` // when the secret took an earlier one's place; zero = it is the first
 }
 
 // OpenRing reads the credentials that are kept at path, mode 0600.
 func OpenRing(key *Key, path string) (*Ring, error) {
-	r := &Ring{key: key, path: path, known: map[string]Credentials{}}
+	r := &Ring{key: key, path: path, kept: map[string]entry{}}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -32,7 +39,7 @@ func OpenRing(key *Key, path string) (*Ring, error) {
 		return nil, fmt.Errorf("node's CHAP credentials: %w", err)
 	}
 	// The decoder's error could show a secret.
-	if json.Unmarshal(text, &r.known) != nil || r.known == nil {
+	if json.Unmarshal(text, &r.kept) != nil || r.kept == nil {
 		return nil, fmt.Errorf("node's CHAP credentials %s: damaged; move the file away, then the volumes' own are used", path)
 	}
 	return r, nil
@@ -48,7 +55,8 @@ func (r *Ring) Candidates(sealed string, b Binding) ([]Credentials, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, ok := r.known[told.Username]
+	e, ok := r.kept[told.Username]
+	known := e.Credentials
 	switch {
 	case !ok || known == told || known.Generation < told.Generation:
 		return []Credentials{told}, nil
@@ -58,23 +66,29 @@ func (r *Ring) Candidates(sealed string, b Binding) ([]Credentials, error) {
 	return []Credentials{known, told}, nil
 }
 
-// Newest are the credentials kept of a user name; false where none are.
-func (r *Ring) Newest(username string) (Credentials, bool) {
+// Newest are the credentials kept of a user name, and when they took the place of
+// earlier ones: the zero time where there were none. False where none are kept.
+func (r *Ring) Newest(username string) (Credentials, time.Time, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c, ok := r.known[username]
-	return c, ok
+	e, ok := r.kept[username]
+	return e.Credentials, e.Replaced, ok
 }
 
 // Keep keeps what is in force now in place of the former of that user name.
 func (r *Ring) Keep(c Credentials) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.known[c.Username] == c {
+	former, ok := r.kept[c.Username]
+	if former.Credentials == c {
 		return nil
 	}
-	next := maps.Clone(r.known)
-	next[c.Username] = c
+	e := entry{Credentials: c}
+	if ok {
+		e.Replaced = time.Now().UTC()
+	}
+	next := maps.Clone(r.kept)
+	next[c.Username] = e
 	text, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("keep CHAP credentials of %s: %w", c.Username, err)
@@ -82,6 +96,6 @@ func (r *Ring) Keep(c Credentials) error {
 	if err := replace(r.path, text); err != nil {
 		return fmt.Errorf("keep CHAP credentials of %s: %w", c.Username, err)
 	}
-	r.known = next
+	r.kept = next
 	return nil
 }

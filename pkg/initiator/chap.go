@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/klog/v2"
 )
@@ -34,8 +35,9 @@ type Keyring interface {
 	// Candidates are what to try for the target, the best first. More than one:
 	// it is not known which is in force. ErrBusy where nothing can be opened.
 	Candidates(sealed, target, initiator string) ([]CHAP, error)
-	// Newest are those kept of a user name; false where none are.
-	Newest(username string) (CHAP, bool)
+	// Newest are those kept of a user name, and when they took the place of
+	// earlier ones, the zero time where there were none; false where none are kept.
+	Newest(username string) (c CHAP, replaced time.Time, ok bool)
 	// Keep keeps them in place of the former.
 	Keep(c CHAP) error
 }
@@ -115,7 +117,7 @@ func (i *Initiator) adopt(ctx context.Context, c CHAP, instead bool) error {
 		return fmt.Errorf("secret of %s: wait for another change of it: %w", c.Username, err)
 	}
 	defer i.adopting.Release(1)
-	kept, ok := i.keyring.Newest(c.Username)
+	kept, _, ok := i.keyring.Newest(c.Username)
 	if ok && (kept == c || kept.Generation > c.Generation && !instead) {
 		return nil
 	}
