@@ -40,6 +40,10 @@ func TestNode(t *testing.T) {
 		{"in use", nil, testInUse},
 		{"dead array", nil, testDeadArray},
 		{"others", nil, testOthers},
+		{"chap", nil, testCHAP},
+		{"wrong secret", nil, testWrongSecret},
+		{"rotated secret", nil, testRotation},
+		{"own initiator", nil, testOwnInitiator},
 		// The array's files are looked at by number before there is a snapshot: lab.VolumeFile.
 		{"clones", nil, testClones},
 		{"sanity", []string{"--max-volumes=3"}, testSanity},
