@@ -91,7 +91,7 @@ func TestUpgradeIsGradual(t *testing.T) {
 func TestInitiator(t *testing.T) {
 	for _, c := range []struct{ set, want []string }{
 		{nil, []string{"--initiator=host", "--restart-iscsid=true"}},
-		{[]string{"node.initiator=own", "node.restartIscsid=false"}, []string{"--initiator=own", "--restart-iscsid=false"}},
+		{[]string{`node.initiator="own"`, "node.restartIscsid=false"}, []string{"--initiator=own", "--restart-iscsid=false"}},
 	} {
 		args := node(t, render(t, "secret", c.set...)).Containers[0].Args
 		for _, want := range c.want {
