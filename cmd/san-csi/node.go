@@ -12,9 +12,13 @@ import (
 	"github.com/san-csi/san-csi/pkg/filesystem"
 	"github.com/san-csi/san-csi/pkg/initiator"
 	"github.com/san-csi/san-csi/pkg/kube"
+	"github.com/san-csi/san-csi/pkg/metrics"
 	"github.com/san-csi/san-csi/pkg/san"
 	"github.com/san-csi/san-csi/pkg/stage"
 )
+
+// hostTimeout bounds the first look at the host's iSCSI, whose programs may hang.
+const hostTimeout = 30 * time.Second
 
 // tendInterval is how often the node looks for sessions that cannot log in again.
 const tendInterval = 5 * time.Second
@@ -22,11 +26,12 @@ const tendInterval = 5 * time.Second
 // nodeParts are the node's service and what goes on behind it.
 type nodeParts struct {
 	iscsi   *initiator.Initiator
+	stager  *stage.Stager // the flows, with their reconciler
 	service *driver.Node
 }
 
 // nodeService wires the node's rooms.
-func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (*nodeParts, error) {
+func nodeService(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*nodeParts, error) {
 	iscsi, node, err := nodeInitiator(ctx, o)
 	if err != nil {
 		return nil, err
@@ -36,12 +41,21 @@ func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (
 		return nil, err
 	}
 	fs := filesystem.New(filesystem.Options{HostRoot: o.hostRoot})
-	stager, err := stage.New(stage.Options{Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records})
+	boot, err := bootID()
 	if err != nil {
 		return nil, err
 	}
+	stager, err := stage.New(stage.Options{
+		Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
+		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName),
+	})
+	if err != nil {
+		return nil, err
+	}
+	standing(m, stager)
 	return &nodeParts{
 		iscsi:   iscsi,
+		stager:  stager,
 		service: driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes), Topology: topology}),
 	}, nil
 }
@@ -56,8 +70,15 @@ func nodeInitiator(ctx context.Context, o *options) (*initiator.Initiator, san.N
 	if err != nil {
 		return nil, san.Node{}, err
 	}
-	iscsi := initiator.New(initiator.Options{Root: o.hostRoot, InitiatorName: o.initiatorName, OwnName: own, Keyring: keys})
-	if err := iscsi.Prepare(ctx); err != nil {
+	iscsi := initiator.New(initiator.Options{
+		Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName, OwnName: own, Keyring: keys,
+	})
+	probing, stop := context.WithTimeout(ctx, hostTimeout)
+	defer stop()
+	if err := iscsi.Probe(probing); err != nil {
+		return nil, san.Node{}, err
+	}
+	if err := iscsi.Prepare(probing); err != nil {
 		return nil, san.Node{}, err
 	}
 	iqn, err := iscsi.Name()

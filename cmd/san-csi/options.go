@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/san-csi/san-csi/pkg/driver"
+	"github.com/san-csi/san-csi/pkg/initiator"
 )
 
 type mode string
@@ -42,7 +44,10 @@ type options struct {
 	initiatorName string
 	records       string
 	hostRoot      string
+	iscsiadm      string
 	maxVolumes    int
+	maxConcurrent int
+	reconcile     time.Duration
 	startupTaint  string
 	topology      pairs
 	topologyKeys  string
@@ -88,13 +93,16 @@ func bind(f *flag.FlagSet) *options {
 	f.BoolVar(&o.restartIscsid, "restart-iscsid", true, "where a CHAP secret was replaced and a session cannot log in again, because iscsid remembers the former one, restart iscsid by iscsiadm; sessions live through that (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
-	f.StringVar(&o.hostRoot, "host-root", "", "run the host's iscsiadm by chroot into this directory, by default directly (node)")
+	f.StringVar(&o.hostRoot, "host-root", "", "where the host's root is mounted, \"\" = it is this one (node)")
+	f.StringVar(&o.iscsiadm, "iscsiadm", string(initiator.ReachAuto), "how the host's iscsiadm and multipath are run: direct, by chroot into --host-root, by nsenter into the namespaces of iscsid and multipathd (Talos; needs the host's PID namespace), or auto, whichever is found (node)")
 	f.IntVar(&o.maxVolumes, "max-volumes", 0, "how many volumes a node takes, the same for controller and nodes; 0 = the array's own bound")
+	f.IntVar(&o.maxConcurrent, "max-concurrent-stages", 16, "how many volumes are staged at once; others wait for their turn. As many are unstaged beside them (node)")
+	f.DurationVar(&o.reconcile, "reconcile-interval", 30*time.Second, "how often what is on the node is held against the stage records and the controller's fences (node)")
 	f.StringVar(&o.startupTaint, "startup-taint", "", "key of a taint to remove from this node once its kubelet has registered the driver; --node-name must be the Node's name then (node)")
 	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
 	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys and the default of --cluster ask it")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys, the default of --cluster and events about the Node ask it")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
 	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
@@ -125,8 +133,10 @@ func (o *options) validate() error {
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)
 	}
-	if o.initiator != initiatorHost && o.initiator != initiatorOwn {
-		return fmt.Errorf("--initiator %q: must be %s or %s", o.initiator, initiatorHost, initiatorOwn)
+	if o.mode.node() {
+		if err := o.validateNode(); err != nil {
+			return err
+		}
 	}
 	if err := o.validateElection(); err != nil {
 		return err
@@ -152,6 +162,25 @@ func (o *options) validateElection() error {
 	}
 	if o.lease.duration < minLease {
 		return fmt.Errorf("--lease-duration %s: must be at least %s", o.lease.duration, minLease)
+	}
+	return nil
+}
+
+func (o *options) validateNode() error {
+	if o.initiator != initiatorHost && o.initiator != initiatorOwn {
+		return fmt.Errorf("--initiator %q: must be %s or %s", o.initiator, initiatorHost, initiatorOwn)
+	}
+	if !slices.Contains(initiator.Reaches, initiator.Reach(o.iscsiadm)) {
+		return fmt.Errorf("--iscsiadm %q: must be one of %v", o.iscsiadm, initiator.Reaches)
+	}
+	if initiator.Reach(o.iscsiadm) == initiator.ReachChroot && o.hostRoot == "" {
+		return fmt.Errorf("--iscsiadm=%s: needs --host-root", o.iscsiadm)
+	}
+	if o.maxConcurrent < 1 {
+		return fmt.Errorf("--max-concurrent-stages %d: must be at least 1", o.maxConcurrent)
+	}
+	if o.reconcile <= 0 {
+		return fmt.Errorf("--reconcile-interval %s: must be positive", o.reconcile)
 	}
 	return nil
 }

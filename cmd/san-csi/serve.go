@@ -54,7 +54,7 @@ func prepare(ctx context.Context, o *options) (*service, error) {
 		}
 	}
 	if o.mode.node() {
-		if s.node, err = nodeService(ctx, s.client, o); err != nil {
+		if s.node, err = nodeService(ctx, s.client, s.metrics, o); err != nil {
 			return nil, err
 		}
 		serving.Node = s.node.service
@@ -152,6 +152,7 @@ func (s *service) background(ctx context.Context) {
 		running.Go(func() { s.flows.Sweep(ctx, s.o.sweepInterval) })
 	}
 	if s.node != nil {
+		running.Go(func() { s.node.stager.Run(ctx, s.o.reconcile) })
 		running.Go(func() { s.node.iscsi.Tend(ctx, tendInterval, s.o.restartIscsid) })
 	}
 	if s.o.startupTaint != "" {

@@ -63,7 +63,8 @@ func newProver(t *testing.T, home string) *prover {
 	if err := os.MkdirAll(filepath.Join(p.home, "nodes"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	i.admin.exec, i.admin.iface, i.admin.database.root = p, ownInterface, k.root
+	i.host.exec, i.admin.iface = p, ownInterface
+	i.admin.files = func() (string, error) { return k.root, nil }
 	i.keyring, i.ownName = p.ring, "iqn.2026-01.io.san-csi:own"
 	i.setCHAP = func(sid string, c CHAP) error {
 		p.set = append(p.set, fmt.Sprintf("%s %s", sid, string(c.Secret)))
@@ -71,6 +72,8 @@ func newProver(t *testing.T, home string) *prover {
 	}
 	return p
 }
+
+func (p *prover) database() database { return database{p.root} }
 
 func (p *prover) record(target string) string {
 	return filepath.Join(p.home, "nodes", target, "10.0.0.1,3260,-1", ownInterface)
@@ -228,17 +231,17 @@ func TestWhichSecret(t *testing.T) {
 
 func TestTheDatabaseIsLockedForOneWriter(t *testing.T) {
 	p := newProver(t, "etc/iscsi")
-	unlock, err := p.i.admin.database.lock(t.Context())
+	unlock, err := p.database().lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	short, stop := context.WithTimeout(t.Context(), 5*lockPoll)
 	defer stop()
-	if _, err := p.i.admin.database.lock(short); !errors.Is(err, ErrDatabase) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.database().lock(short); !errors.Is(err, ErrDatabase) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("locked twice: %v", err)
 	}
 	time.AfterFunc(2*lockPoll, unlock)
-	again, err := p.i.admin.database.lock(t.Context())
+	again, err := p.database().lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

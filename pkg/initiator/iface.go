@@ -35,11 +35,12 @@ func (a *admin) ensureInterface(ctx context.Context, name string) error {
 		return fmt.Errorf("wait for the other writers: %w", err)
 	}
 	defer a.records.Release(1)
-	if a.database.interfaceName(ownInterface) == name {
-		return nil
+	d, err := a.database()
+	if err != nil || d.interfaceName(ownInterface) == name {
+		return err
 	}
 	iface := []string{"-m", "iface", "-I", ownInterface}
-	if !a.database.hasInterface(ownInterface) {
+	if !d.hasInterface(ownInterface) {
 		if err := a.run(ctx, append(iface, "-o", "new")...); err != nil {
 			return err
 		}

@@ -83,13 +83,17 @@ func (i *Initiator) lost(away map[string]int) ([]lostSession, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sessions: %w", err)
 	}
+	d, err := i.admin.database()
+	if err != nil {
+		return nil, err
+	}
 	var found []lostSession
 	for _, e := range entries {
 		dir := i.sysPath("class", "iscsi_session", e.Name())
 		username, _ := attribute(dir, "username")
 		state, err := attribute(dir, "state")
 		c, replaced, ours := i.keyring.Newest(username)
-		if err != nil || state == loggedIn || !ours || replaced.IsZero() || !i.admin.database.daemonOlder(replaced) {
+		if err != nil || state == loggedIn || !ours || replaced.IsZero() || !d.daemonOlder(replaced) {
 			delete(away, e.Name())
 			continue
 		}
@@ -111,17 +115,8 @@ func (d database) daemonOlder(then time.Time) bool {
 // answers tells whether somebody listens where the session was made for: else it
 // is no secret that keeps it from coming back.
 func (i *Initiator) answers(ctx context.Context, sid string) bool {
-	connection := i.sysPath("class", "iscsi_connection", "connection"+sid+":0")
-	host, err := attribute(connection, "persistent_address")
-	if err != nil {
-		return false
-	}
-	port, err := attribute(connection, "persistent_port")
-	if err != nil {
-		return false
-	}
 	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	conn, err := dialer.DialContext(ctx, "tcp", i.portal(sid))
 	if err != nil {
 		return false
 	}

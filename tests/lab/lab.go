@@ -30,9 +30,14 @@ type Lab struct {
 
 const apiPath = "/json-rpc/12.5"
 
-// Open starts the array. bin is the directory of the built programs.
-func Open(ctx context.Context, bin string) (*Lab, error) {
-	run, err := guest.RunDir()
+// Open starts the array, with further arguments. bin is the directory of the
+// built programs.
+func Open(ctx context.Context, bin string, args ...string) (*Lab, error) {
+	parent, err := guest.RunDir()
+	if err != nil {
+		return nil, err
+	}
+	run, err := os.MkdirTemp(parent, "lab-")
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +46,7 @@ func Open(ctx context.Context, bin string) (*Lab, error) {
 		return nil, err
 	}
 	l := &Lab{data: data}
-	if l.Array, err = guest.StartArray(ctx, guest.ArrayConfig{Binary: filepath.Join(bin, "san-array"), DataDir: data}); err != nil {
+	if l.Array, err = guest.StartArray(ctx, guest.ArrayConfig{Binary: filepath.Join(bin, "san-array"), DataDir: data, Args: args}); err != nil {
 		return nil, err
 	}
 	if err := l.connect(); err != nil {
