@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -23,16 +24,17 @@ const hostTimeout = 30 * time.Second
 // tendInterval is how often the node looks for sessions that cannot log in again.
 const tendInterval = 5 * time.Second
 
-// nodeParts are the node's service and what goes on behind it.
-type nodeParts struct {
-	iscsi   *initiator.Initiator
-	stager  *stage.Stager // the flows, with their reconciler
+// node is the node's side of the driver.
+type node struct {
 	service *driver.Node
+	stager  *stage.Stager
+	fences  nodeFences // nil where nobody tells this node anything
+	iscsi   *initiator.Initiator
 }
 
-// nodeService wires the node's rooms.
-func nodeService(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*nodeParts, error) {
-	iscsi, node, err := nodeInitiator(ctx, o)
+// newNode wires the node's rooms.
+func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*node, error) {
+	iscsi, id, err := nodeInitiator(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -45,19 +47,24 @@ func nodeService(ctx context.Context, client kubernetes.Interface, m *metrics.Me
 	if err != nil {
 		return nil, err
 	}
-	stager, err := stage.New(stage.Options{
+	n := &node{}
+	if n.fences, err = newNodeFences(client, o, id, boot); err != nil {
+		return nil, err
+	}
+	n.stager, err = stage.New(stage.Options{
 		Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
-		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName),
+		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName), Fences: n.fences,
 	})
 	if err != nil {
 		return nil, err
 	}
-	standing(m, stager)
-	return &nodeParts{
-		iscsi:   iscsi,
-		stager:  stager,
-		service: driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes), Topology: topology}),
-	}, nil
+	standing(m, n.stager)
+	options := driver.NodeOptions{Stager: n.stager, Node: id, MaxVolumes: int64(o.maxVolumes), Topology: topology}
+	if n.fences != nil {
+		options.Stager = announcedStager{n.stager, n.fences}
+	}
+	n.service = driver.NewNode(options)
+	return n, nil
 }
 
 // nodeInitiator is the node's initiator, and the node by its name and its key.
@@ -90,6 +97,19 @@ func nodeInitiator(ctx context.Context, o *options) (*initiator.Initiator, san.N
 		node, err = node.WithKey(keys.key.Public())
 	}
 	return iscsi, node, err
+}
+
+// background holds what is on the node against its records and fences, and its
+// sessions logged in, until the context ends.
+func (n *node) background(ctx context.Context, o *options) {
+	var running sync.WaitGroup
+	running.Go(func() { n.stager.Run(ctx, o.reconcile) })
+	running.Go(func() { n.iscsi.Tend(ctx, tendInterval, o.restartIscsid) })
+	if n.fences != nil {
+		running.Go(func() { n.fences.Run(ctx) })
+		running.Go(func() { obey(ctx, n.fences, n.stager) })
+	}
+	running.Wait()
 }
 
 // nodeTopology is what the flags say, and the labels of the Node that they name.

@@ -55,8 +55,12 @@ type Array struct {
 	names      keyLocks[nameKey]
 	volumes    keyLocks[int64]
 	initiators keyLocks[string]
-	groups     index
+	groups     groupCache
+	recent     recent
 	chap       atomic.Pointer[CHAP]
+
+	joins, parts batcher[san.Node, int64, none] // volumes into and out of a node's group
+	listing      batcher[none, none, []api.Session]
 
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
@@ -94,6 +98,7 @@ func New(c Config) (*Array, error) {
 		c.Clock = clock.RealClock{}
 	}
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
+	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
 	a.SetCHAP(c.CHAP)
 	return a, nil
 }

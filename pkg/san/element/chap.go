@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -47,44 +49,116 @@ func (a *Array) checkKey(n san.Node) error {
 	return nil
 }
 
-// prove makes sure that the initiator of a group logs in as is required, before
-// it reaches one more volume, and returns with what. Its caller holds the
-// initiator's lock. The group tells that its initiator needs CHAP, from before
-// it does, so that where CHAP is and was off nothing is asked.
-func (a *Array) prove(ctx context.Context, g *group, n san.Node, fresh bool) (*san.CHAP, error) {
-	c := a.chap.Load()
-	if !c.Required && !g.chap {
-		return nil, nil
+// errUnproved: the access group went after its initiator was given secrets.
+var errUnproved = fmt.Errorf("the node's access group was deleted meanwhile: %w", san.ErrUnavailable)
+
+// proof is how a node proves itself, and the access group whose initiator does.
+type proof struct {
+	san.CHAP
+	group int64
+}
+
+// given is what is told with a grant; nil where nothing has to be proved.
+func (p *proof) given() *san.CHAP {
+	if p == nil {
+		return nil
 	}
-	i, err := a.initiatorOf(ctx, g, n)
+	return &p.CHAP
+}
+
+// prove makes sure that the node's initiator logs in as is required, before it
+// reaches one more volume, and returns with what. The group tells that its
+// initiator needs CHAP, from before it does, so that where CHAP is and was off
+// the array is asked nothing.
+func (a *Array) prove(ctx context.Context, n san.Node, fresh bool) (*proof, error) {
+	c := a.chap.Load()
+	unlock, err := a.initiators.lock(ctx, n.IQN)
 	if err != nil {
 		return nil, err
 	}
-	if !c.Required {
-		return nil, a.relax(ctx, g, i)
+	defer unlock()
+	g, err := a.findGroup(ctx, n.IQN)
+	if err != nil || !c.Required && (g == nil || !g.chap) {
+		return nil, err
 	}
-	if !g.chap {
-		if err := a.markGroup(ctx, g, true); err != nil {
+	g, i, err := a.initiatorOf(ctx, n, g)
+	if !c.Required {
+		if err != nil || g == nil {
 			return nil, err
 		}
+		return nil, a.relax(ctx, g, i)
 	}
-	return a.secure(ctx, i, *c, fresh)
+	if err == nil && g == nil {
+		g, i, err = a.makeProving(ctx, n)
+	}
+	if err == nil && !g.chap {
+		err = a.markGroup(ctx, g, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	chap, err := a.secure(ctx, i, *c, fresh)
+	if err != nil {
+		return nil, err
+	}
+	return &proof{*chap, g.ID}, nil
 }
 
-func (a *Array) initiatorOf(ctx context.Context, g *group, n san.Node) (api.Initiator, error) {
-	if len(g.InitiatorIDs) != 1 {
-		return api.Initiator{}, fmt.Errorf("access group %d (%s) has initiators %v, one expected: %w", g.ID, g.Name, g.InitiatorIDs, san.ErrUnavailable)
+// stillProves tells whether the group that the volume came into is the one whose
+// initiator was given the secrets: an initiator goes with its group.
+func (a *Array) stillProves(n san.Node, p *proof) error {
+	if p == nil {
+		return nil
 	}
-	found, err := a.client.ListInitiators(ctx, g.InitiatorIDs[0])
-	if err != nil {
-		return api.Initiator{}, err
+	if g, known, _ := a.groups.get(n.IQN); !known || g.ID != p.group {
+		return errUnproved
 	}
-	for _, i := range found {
-		if i.ID == g.InitiatorIDs[0] {
-			return i, nil
+	return nil
+}
+
+// initiatorOf is the initiator of the node's group; the group is nil where there
+// is none. One that was seen and is gone is looked for once more.
+func (a *Array) initiatorOf(ctx context.Context, n san.Node, g *group) (*group, api.Initiator, error) {
+	for again := false; g != nil; again = true {
+		if err := g.check(a.config.Cluster, n); err != nil {
+			return nil, api.Initiator{}, err
+		}
+		found, err := a.client.ListInitiators(ctx, g.InitiatorIDs...)
+		if err != nil && !api.IsName(err, api.XInitiatorDoesNotExist) {
+			return nil, api.Initiator{}, err
+		}
+		at := slices.IndexFunc(found, func(i api.Initiator) bool {
+			return strings.EqualFold(i.Name, n.IQN) && slices.Contains(i.Groups, g.ID)
+		})
+		if at >= 0 {
+			return g, found[at], nil
+		}
+		if again {
+			return nil, api.Initiator{}, errUnproved
+		}
+		a.groups.drop(n.IQN)
+		a.groups.unsure()
+		if g, err = a.findGroup(ctx, n.IQN); err != nil {
+			return nil, api.Initiator{}, err
 		}
 	}
-	return api.Initiator{}, fmt.Errorf("initiator %d (%s) of access group %d is gone: %w", g.InitiatorIDs[0], n.IQN, g.ID, san.ErrUnavailable)
+	return nil, api.Initiator{}, nil
+}
+
+// makeProving makes the node's group, with no volume in it yet.
+func (a *Array) makeProving(ctx context.Context, n san.Node) (*group, api.Initiator, error) {
+	if err := a.makeGroup(ctx, n, nil); err != nil {
+		return nil, api.Initiator{}, err
+	}
+	g, err := a.findGroup(ctx, n.IQN)
+	if err != nil {
+		return nil, api.Initiator{}, err
+	}
+	g, i, err := a.initiatorOf(ctx, n, g)
+	if err == nil && g == nil {
+		err = errUnproved
+	}
+	return g, i, err
 }
 
 // secure gives the initiator secrets where it has none of ours or too old ones,
@@ -141,6 +215,7 @@ func (a *Array) markGroup(ctx context.Context, g *group, chap bool) error {
 		return fail("mark access group", g.ID, err)
 	}
 	g.Attributes, g.chap = attributes, chap
+	a.groups.put(*g)
 	return nil
 }
 
