@@ -129,8 +129,8 @@ xargs sed -n 's/^node.session.auth.password\(_in\)* = //p' | xargs`)); got != wa
 	} {
 		t.Run(loss.name, func(t *testing.T) {
 			loss.do(t)
+			b.awaitLogins(t)
 			b.sh(t, "dd if=/dev/zero of="+v.target+"/more bs=64k count=16 oflag=direct conv=fsync 2>/dev/null")
-			b.sh(t, "cd /sys/class/iscsi_session; until ! grep -Lq LOGGED_IN */state; do usleep 100000; done")
 			if now := v.session(t); now != session {
 				t.Errorf("the session was %s and is %s", session, now)
 			}

@@ -117,6 +117,17 @@ func (v *volume) session(t *testing.T) string {
 	return strings.TrimSpace(v.b.sh(t, "cd /sys/class/iscsi_session; for s in *; do [ $(cat $s/targetname) != "+v.grant["iqn"]+" ] || echo $s; done"))
 }
 
+// awaitLogins waits until every session is logged in; the kernel fails their I/O
+// where one is away for 120 seconds.
+func (b *bench) awaitLogins(t *testing.T) {
+	t.Helper()
+	b.sh(t, `cd /sys/class/iscsi_session; n=0
+while grep -qv LOGGED_IN */state; do
+  [ $n -lt 1000 ] || { grep . */state; cat /proc/net/unix | grep ISCSIADM; tail -n 20 `+lab.Log+`; exit 1; } >&2
+  usleep 100000; n=$((n+1))
+done`)
+}
+
 // checkNoSecret looks for the node's secrets where others could read them.
 func (b *bench) checkNoSecret(t *testing.T, v *volume, calls []string) {
 	t.Helper()
