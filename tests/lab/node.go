@@ -102,7 +102,7 @@ for s in /sys/class/iscsi_session/*/targetname; do [ -e "$s" ] && echo "session 
 for d in /sys/block/sd*; do [ -e "$d" ] && echo "device ${d##*/}"; done
 grep -E '^/dev/sd|/run/sanity/(staging|mount)|/var/lib/kubelet' /proc/mounts | sed 's/^/mount /'
 find /etc/iscsi/nodes /var/lib/iscsi/nodes -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/node record /'
-find /var/lib/san-csi -type f 2>/dev/null | sed 's/^/stage record /'
+find /var/lib/san-csi -type f ! -name 'node.*' 2>/dev/null | sed 's/^/stage record /'
 find /var/lib/kubelet /run/sanity/staging /run/sanity/mount -xdev -type f 2>/dev/null | sed 's/^/file /'
 true`
 

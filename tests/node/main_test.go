@@ -41,6 +41,10 @@ func TestNode(t *testing.T) {
 		{"dead array", nil, testDeadArray},
 		{"others", nil, testOthers},
 		{"reconciler", []string{"--reconcile-interval=1s"}, testReconciler},
+		{"chap", nil, testCHAP},
+		{"wrong secret", nil, testWrongSecret},
+		{"rotated secret", nil, testRotation},
+		{"own initiator", nil, testOwnInitiator},
 		// The array's files are looked at by number before there is a snapshot: lab.VolumeFile.
 		{"clones", nil, testClones},
 		{"twins", nil, testTwins},
