@@ -30,8 +30,9 @@ type Lab struct {
 
 const apiPath = "/json-rpc/12.5"
 
-// Open starts the array. bin is the directory of the built programs.
-func Open(ctx context.Context, bin string) (*Lab, error) {
+// Open starts the array, with further arguments. bin is the directory of the
+// built programs.
+func Open(ctx context.Context, bin string, args ...string) (*Lab, error) {
 	run, err := guest.RunDir()
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func Open(ctx context.Context, bin string) (*Lab, error) {
 		return nil, err
 	}
 	l := &Lab{data: data}
-	if l.Array, err = guest.StartArray(ctx, guest.ArrayConfig{Binary: filepath.Join(bin, "san-array"), DataDir: data}); err != nil {
+	if l.Array, err = guest.StartArray(ctx, guest.ArrayConfig{Binary: filepath.Join(bin, "san-array"), DataDir: data, Args: args}); err != nil {
 		return nil, err
 	}
 	if err := l.connect(); err != nil {
@@ -77,7 +78,7 @@ func payload(ctx context.Context, dir, bin string) (string, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"san-csi", "csi-sanity"} {
+	for _, name := range []string{"san-csi", "csi-sanity", "failpoint"} {
 		program, err := os.ReadFile(filepath.Join(bin, name))
 		if os.IsNotExist(err) && name != "san-csi" {
 			continue

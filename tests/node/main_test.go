@@ -8,8 +8,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/container-storage-interface/spec/lib/go/csi"
-
 	"github.com/san-csi/san-csi/tests/guest"
 	"github.com/san-csi/san-csi/tests/lab"
 )
@@ -74,11 +72,7 @@ func boot(t *testing.T) *bench {
 	if err := n.StartDriver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &bench{lab: l, node: n, id: info.GetNodeId()}
+	return &bench{lab: l, node: n, id: nodeID(t, n)}
 }
 
 // sh runs a shell script on the node.
