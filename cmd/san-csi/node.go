@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 
@@ -15,9 +16,17 @@ import (
 	"github.com/san-csi/san-csi/pkg/stage"
 )
 
+// hostTimeout bounds the first look at the host's iSCSI, whose programs may hang.
+const hostTimeout = 30 * time.Second
+
 // nodeService wires the node's rooms.
 func nodeService(ctx context.Context, client kubernetes.Interface, o *options) (*driver.Node, error) {
-	iscsi := initiator.New(initiator.Options{Root: o.hostRoot, InitiatorName: o.initiatorName})
+	iscsi := initiator.New(initiator.Options{Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName})
+	probing, stop := context.WithTimeout(ctx, hostTimeout)
+	defer stop()
+	if err := iscsi.Probe(probing); err != nil {
+		return nil, err
+	}
 	iqn, err := iscsi.Name()
 	if err != nil {
 		return nil, err

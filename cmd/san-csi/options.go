@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/san-csi/san-csi/pkg/driver"
+	"github.com/san-csi/san-csi/pkg/initiator"
 )
 
 type mode string
@@ -40,6 +42,7 @@ type options struct {
 	initiatorName string
 	records       string
 	hostRoot      string
+	iscsiadm      string
 	maxVolumes    int
 	startupTaint  string
 	topology      pairs
@@ -84,7 +87,8 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
-	f.StringVar(&o.hostRoot, "host-root", "", "run the host's iscsiadm by chroot into this directory, by default directly (node)")
+	f.StringVar(&o.hostRoot, "host-root", "", "where the host's root is mounted, \"\" = it is this one (node)")
+	f.StringVar(&o.iscsiadm, "iscsiadm", string(initiator.ReachAuto), "how the host's iscsiadm and multipath are run: direct, by chroot into --host-root, by nsenter into the namespaces of iscsid and multipathd (Talos; needs the host's PID namespace), or auto, whichever is found (node)")
 	f.IntVar(&o.maxVolumes, "max-volumes", 0, "how many volumes a node takes, the same for controller and nodes; 0 = the array's own bound")
 	f.StringVar(&o.startupTaint, "startup-taint", "", "key of a taint to remove from this node once its kubelet has registered the driver; --node-name must be the Node's name then (node)")
 	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
@@ -120,6 +124,12 @@ func (o *options) validate() error {
 	}
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)
+	}
+	if !slices.Contains(initiator.Reaches, initiator.Reach(o.iscsiadm)) {
+		return fmt.Errorf("--iscsiadm %q: must be one of %v", o.iscsiadm, initiator.Reaches)
+	}
+	if initiator.Reach(o.iscsiadm) == initiator.ReachChroot && o.hostRoot == "" {
+		return fmt.Errorf("--iscsiadm=%s: needs --host-root", o.iscsiadm)
 	}
 	if err := o.validateElection(); err != nil {
 		return err

@@ -1,15 +1,12 @@
 package initiator
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/semaphore"
-	utilexec "k8s.io/utils/exec"
 )
 
 // Exit codes of iscsiadm(8).
@@ -21,40 +18,22 @@ const (
 	exitAuthentication = 24
 )
 
-// meanings are what exit codes are to the caller; all others are ErrUnavailable.
-var meanings = map[int]error{
-	exitDatabase:       ErrDatabase,
-	exitNoTarget:       ErrNotFound,
-	exitAuthentication: ErrDenied,
-}
-
 const (
 	// A dead portal costs loginTimeout times loginAttempts, and no more of the
 	// caller's deadline.
 	loginTimeout  = 10 * time.Second
 	loginAttempts = 2
 	noopInterval  = 5 * time.Second // a session whose portal is gone is known after two
-	maxOutput     = 1024            // bytes of a command's output in an error
 )
 
 // admin runs iscsiadm.
 type admin struct {
-	exec        utilexec.Interface
-	root        string
+	host        *host
 	replacement time.Duration
 	// records is held over changes of the node records: iscsiadm's own lock
 	// file gives up after a while, and then fails with exit code 6.
 	records *semaphore.Weighted
 }
-
-// exitError is what iscsiadm ended with.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
 
 // prepare writes the node record of one portal of one target: nothing in it
 // makes iscsid log in by itself or the kernel scan by itself.
@@ -127,43 +106,24 @@ func (a *admin) forget(ctx context.Context, iqn string) error {
 	return nil
 }
 
-// run runs iscsiadm no longer than ctx. A hung one is killed then, and one
-// that cannot be killed is left behind.
+// run runs iscsiadm and says what its exit code means.
 func (a *admin) run(ctx context.Context, arguments ...string) error {
-	name := "iscsiadm"
-	if a.root != "" {
-		name, arguments = "chroot", append([]string{a.root, "iscsiadm"}, arguments...)
+	err := a.host.run(ctx, iscsiadm, arguments...)
+	if exit := code(err); exit >= 0 {
+		return fmt.Errorf("%w: %w", err, meaning(exit))
 	}
-	var output []byte
-	err := bounded(ctx, func() (err error) {
-		output, err = a.exec.CommandContext(ctx, name, arguments...).CombinedOutput()
-		return err
-	})
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("iscsiadm: %w: %w", ErrUnavailable, ctx.Err())
-	}
-	exit, ok := errors.AsType[utilexec.ExitError](err)
-	if !ok || !exit.Exited() {
-		return fmt.Errorf("iscsiadm: %w: %w", ErrUnavailable, err)
-	}
-	meaning := meanings[exit.ExitStatus()]
-	if meaning == nil {
-		meaning = ErrUnavailable
-	}
-	output = bytes.TrimSpace(output)
-	return &exitError{
-		code: exit.ExitStatus(),
-		err:  fmt.Errorf("iscsiadm: exit code %d: %w: %s", exit.ExitStatus(), meaning, output[:min(len(output), maxOutput)]),
-	}
+	return err
 }
 
-// code is iscsiadm's exit code, -1 where it has none.
-func code(err error) int {
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		return exit.code
+// meaning is what an exit code is to the caller.
+func meaning(exit int) error {
+	switch exit {
+	case exitDatabase:
+		return ErrDatabase
+	case exitNoTarget:
+		return ErrNotFound
+	case exitAuthentication:
+		return ErrDenied
 	}
-	return -1
+	return ErrUnavailable
 }

@@ -34,8 +34,9 @@ func (t Target) Validate() error {
 	return nil
 }
 
-// Attach brings the LUN up: a session, one scan for exactly this LUN, its
-// disk, and the identity gate. It may be repeated. What shows another identity
+// Attach brings the LUN up: sessions, one scan of each for exactly this LUN, its
+// disks, the identity gate, and a multipath map where the node makes one. It may
+// be repeated, and then brings back what is missing. What shows another identity
 // is ErrIdentity, and what this call set up is taken down again.
 func (i *Initiator) Attach(ctx context.Context, t Target) (Device, error) {
 	if err := t.Validate(); err != nil {
@@ -44,14 +45,7 @@ func (i *Initiator) Attach(ctx context.Context, t Target) (Device, error) {
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
 	events := i.listen(listening)
-	s, fresh, err := i.connect(ctx, events, t)
-	if err != nil {
-		return Device{}, fmt.Errorf("attach %s: %w", t.IQN, err)
-	}
-	d, err := i.bringUp(ctx, events, s, t)
-	if errors.Is(err, ErrIdentity) {
-		err = errors.Join(err, i.undo(ctx, events, s, t, fresh))
-	}
+	d, err := i.attach(ctx, events, t)
 	if err != nil {
 		return Device{}, fmt.Errorf("attach %s: %w", t.IQN, err)
 	}
@@ -59,91 +53,95 @@ func (i *Initiator) Attach(ctx context.Context, t Target) (Device, error) {
 	return d, nil
 }
 
-// connect gives a session of the target that is logged in, and whether this
-// call made it. Sessions are read from sysfs, never from iscsiadm's words.
-func (i *Initiator) connect(ctx context.Context, events <-chan struct{}, t Target) (s session, fresh bool, err error) {
-	all, err := i.sessions(t.IQN)
+func (i *Initiator) attach(ctx context.Context, events <-chan struct{}, t Target) (Device, error) {
+	if err := i.clearMap(ctx, events, t.NAA); err != nil {
+		return Device{}, err
+	}
+	all, fresh, err := i.connect(ctx, events, t)
 	if err != nil {
-		return session{}, false, err
+		return Device{}, err
 	}
-	said := false
-	if len(all) == 0 {
-		fresh = true
-		if said, err = i.login(ctx, t); err != nil {
-			return session{}, fresh, err
-		}
+	paths, err := i.bringUp(ctx, events, all, t)
+	var d Device
+	if err == nil {
+		d, err = i.choose(ctx, events, paths, t)
 	}
-	s, err = i.loggedIn(ctx, events, t.IQN, said)
-	return s, fresh, err
+	if errors.Is(err, ErrIdentity) {
+		err = errors.Join(err, i.undo(ctx, events, all, fresh, t))
+	}
+	return d, err
 }
 
-// loggedIn waits for a session in full feature phase. One that iscsid only says
-// is there has to show soon: a logout that was cut off may have left it in the
-// daemon's memory alone.
-func (i *Initiator) loggedIn(ctx context.Context, events <-chan struct{}, iqn string, said bool) (s session, err error) {
-	waiting := ctx
-	if said {
+// clearMap ends a map of the volume that has no path: what it has in memory is of
+// an attachment that is over, and would be written with the first path that came.
+func (i *Initiator) clearMap(ctx context.Context, events <-chan struct{}, naa string) error {
+	m, found, err := i.mapOf(naa)
+	if err != nil || !found {
+		return err
+	}
+	left, err := i.slaves(m.dev)
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	klog.FromContext(ctx).Info("Map without a path is ended before the login", "map", m.dev, "naa", naa)
+	return i.dissolve(ctx, events, m, naa)
+}
+
+// bringUp makes the LUN's disk appear in each session. One path is enough; while
+// another may serve, none is waited for very long.
+func (i *Initiator) bringUp(ctx context.Context, events <-chan struct{}, all []session, t Target) ([]path, error) {
+	var paths []path
+	var failures []error
+	for n, s := range all {
+		last := n == len(all)-1 && len(paths) == 0
+		p, err := i.bringUpOne(ctx, events, s, t, last)
+		switch {
+		case err == nil:
+			paths = append(paths, p)
+		case errors.Is(err, ErrIdentity) || ctx.Err() != nil:
+			return nil, err
+		default:
+			failures = append(failures, err)
+		}
+	}
+	err := errors.Join(failures...)
+	if len(paths) == 0 {
+		return nil, err
+	}
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Paths of the target do not serve", "target", t.IQN)
+	}
+	return paths, nil
+}
+
+// bringUpOne brings up the disk of one session and passes it through the gate. A
+// device that was there is asked again who it is: what the kernel remembers of
+// it may be of the LUN's former volume.
+func (i *Initiator) bringUpOne(ctx context.Context, events <-chan struct{}, s session, t Target, last bool) (path, error) {
+	if !last {
 		var stop context.CancelFunc
-		waiting, stop = context.WithTimeout(ctx, i.patience)
+		ctx, stop = context.WithTimeout(ctx, i.stagger)
 		defer stop()
 	}
-	err = i.await(waiting, events, "session of "+iqn, func() (bool, error) {
-		all, err := i.sessions(iqn)
-		at := slices.IndexFunc(all, func(s session) bool { return s.state == loggedIn })
-		if err != nil || at < 0 {
-			return false, err
-		}
-		s = all[at]
-		return true, nil
-	})
-	if err != nil && said && ctx.Err() == nil {
-		return s, fmt.Errorf("iscsid says that a session of %s exists, the kernel has none that is logged in; if this stays, restart iscsid: %w", iqn, ErrUnavailable)
-	}
-	return s, err
-}
-
-// login tries the portals in their order; one is enough.
-func (i *Initiator) login(ctx context.Context, t Target) (there bool, err error) {
-	if len(t.Portals) == 0 {
-		return false, fmt.Errorf("login to %s: no portal given: %w", t.IQN, ErrInvalid)
-	}
-	var failures []error
-	for _, portal := range t.Portals {
-		err := i.admin.prepare(ctx, t.IQN, portal)
-		if err == nil {
-			there, err = i.admin.login(ctx, t.IQN, portal)
-		}
-		if err == nil {
-			return there, nil
-		}
-		failures = append(failures, err)
-	}
-	return false, errors.Join(failures...)
-}
-
-// bringUp makes the LUN's disk appear and passes it through the gate. A device
-// that was there is asked again who it is: what the kernel remembers of it may
-// be of the LUN's former volume.
-func (i *Initiator) bringUp(ctx context.Context, events <-chan struct{}, s session, t Target) (Device, error) {
 	dir := s.lunDir(t.LUN)
 	if exists(dir) {
 		if err := i.refresh(ctx, dir); err != nil {
-			return Device{}, err
+			return path{}, err
 		}
 		err := verify(dir, t.NAA)
 		if err == nil {
 			return i.pass(ctx, events, dir, t)
 		}
 		if !errors.Is(err, ErrIdentity) {
-			return Device{}, err
+			return path{}, err
 		}
 		klog.FromContext(ctx).Error(err, "Stale device is deleted before the scan", "target", t.IQN)
 		if err := i.drop(ctx, events, dir); err != nil {
-			return Device{}, err
+			return path{}, err
 		}
 	}
 	if err := i.scan(ctx, s, t.LUN); err != nil {
-		return Device{}, err
+		return path{}, err
 	}
 	return i.pass(ctx, events, dir, t)
 }
@@ -165,17 +163,22 @@ func (i *Initiator) refresh(ctx context.Context, lunDir string) error {
 	return nil
 }
 
-// undo takes down what a failed attach set up.
-func (i *Initiator) undo(ctx context.Context, events <-chan struct{}, s session, t Target, fresh bool) error {
-	if exists(s.lunDir(t.LUN)) {
-		if err := i.drop(ctx, events, s.lunDir(t.LUN)); err != nil {
+// undo takes down what a failed attach set up: its sessions, and what shows
+// another identity. A path that served before serves on.
+func (i *Initiator) undo(ctx context.Context, events <-chan struct{}, all, fresh []session, t Target) error {
+	for _, s := range all {
+		dir := s.lunDir(t.LUN)
+		if !exists(dir) || !slices.Contains(fresh, s) && verify(dir, t.NAA) == nil {
+			continue
+		}
+		if err := i.drop(ctx, events, dir); err != nil {
 			return err
 		}
 	}
-	if !fresh {
+	if len(fresh) < len(all) {
 		return nil
 	}
-	if err := i.end(ctx, events, t.IQN, []session{s}); err != nil {
+	if err := i.end(ctx, events, t.IQN, fresh); err != nil {
 		return err
 	}
 	return i.admin.forget(ctx, t.IQN)

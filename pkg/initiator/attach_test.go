@@ -200,7 +200,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestSecondPortalWhenTheFirstIsDead(t *testing.T) {
 	k, i := newKernel(t)
-	i.admin.exec = deadPortal{k}
+	i.host.exec = deadPortal{k}
 	target := wanted()
 	target.Portals = []string{"10.0.0.9:3260", "10.0.0.1:3260"}
 	if _, err := i.Attach(t.Context(), target); err != nil {

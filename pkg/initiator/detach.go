@@ -2,6 +2,7 @@ package initiator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -36,19 +37,50 @@ func (i *Initiator) detach(ctx context.Context, events <-chan struct{}, iqn, naa
 		return err
 	}
 	for _, dir := range dirs {
-		if err := verify(dir, naa); err != nil && exists(dir) {
+		if err := i.releasable(dir, naa); err != nil && exists(dir) {
 			return err
 		}
+	}
+	// Twice: until the paths are gone multipathd may make the map again.
+	if err := i.dissolveMap(ctx, events, naa); err != nil {
+		return err
 	}
 	for _, dir := range dirs {
 		if err := i.drop(ctx, events, dir); err != nil {
 			return err
 		}
 	}
+	if err := i.dissolveMap(ctx, events, naa); err != nil {
+		return err
+	}
 	if err := i.end(ctx, events, iqn, all); err != nil {
 		return err
 	}
 	return i.admin.forget(ctx, iqn)
+}
+
+// releasable refuses a device of another identity, and one that something of the
+// node's besides the volume's own map still holds.
+func (i *Initiator) releasable(lunDir, naa string) error {
+	if err := verify(lunDir, naa); err != nil {
+		return err
+	}
+	d, err := i.blockDevice(lunDir)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return i.free(d.Name, func(holder string) bool { return i.uuid(holder) == mapPrefix+naaPrefix+naa })
+}
+
+func (i *Initiator) dissolveMap(ctx context.Context, events <-chan struct{}, naa string) error {
+	m, found, err := i.mapOf(naa)
+	if err != nil || !found {
+		return err
+	}
+	return i.dissolve(ctx, events, m, naa)
 }
 
 func lunsOf(all []session) ([]string, error) {
@@ -63,10 +95,11 @@ func lunsOf(all []session) ([]string, error) {
 	return dirs, nil
 }
 
-// drop flushes one scsi device, deletes it and waits until it is gone.
+// drop flushes one scsi device, deletes it and waits until it is gone. A map that
+// has it as a path is asked to let it go.
 func (i *Initiator) drop(ctx context.Context, events <-chan struct{}, lunDir string) error {
 	if d, err := i.blockDevice(lunDir); err == nil {
-		if err := holders(lunDir, d.Name); err != nil {
+		if err := i.leaveMap(ctx, events, d.Name); err != nil {
 			return err
 		}
 		if err := i.flush(ctx, d); err != nil {
@@ -79,6 +112,30 @@ func (i *Initiator) drop(ctx context.Context, events <-chan struct{}, lunDir str
 	return i.await(ctx, events, "removal of "+filepath.Base(lunDir), func() (bool, error) {
 		return !exists(lunDir), nil
 	})
+}
+
+// leaveMap takes a disk out of the map that multipathd made of it. Anything else
+// that holds it is ErrBusy.
+func (i *Initiator) leaveMap(ctx context.Context, events <-chan struct{}, disk string) error {
+	if err := i.free(disk, i.isMap); err != nil {
+		return err
+	}
+	patient, stop := context.WithTimeout(ctx, i.stagger)
+	defer stop()
+	var said error
+	err := i.await(patient, events, "multipathd to let go of "+disk, func() (bool, error) {
+		held, err := i.holders(disk)
+		if err != nil || len(held) == 0 {
+			return err == nil, err
+		}
+		said = i.multipathd.tell(patient, "del path "+disk)
+		held, err = i.holders(disk)
+		return len(held) == 0, err
+	})
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("a multipath map keeps %s: %w: %w", disk, ErrBusy, errors.Join(said, err))
+	}
+	return err
 }
 
 // flush writes back what the page cache has. What the device will not take is
@@ -117,23 +174,4 @@ func (i *Initiator) end(ctx context.Context, events <-chan struct{}, iqn string,
 		left, err := i.sessions(iqn)
 		return err == nil && len(left) == 0, err
 	})
-}
-
-// Sever fails every I/O to the target's devices from now on, so that nothing
-// that this node still holds of them in memory can reach the array.
-func (i *Initiator) Sever(ctx context.Context, iqn string) error {
-	all, err := i.sessions(iqn)
-	if err != nil {
-		return fmt.Errorf("sever %s: %w", iqn, err)
-	}
-	dirs, err := lunsOf(all)
-	if err != nil {
-		return fmt.Errorf("sever %s: %w", iqn, err)
-	}
-	for _, dir := range dirs {
-		if err := i.write(ctx, filepath.Join(dir, "state"), "offline"); err != nil && !gone(err) {
-			return fmt.Errorf("sever %s: %s: %w: %w", iqn, filepath.Base(dir), ErrUnavailable, err)
-		}
-	}
-	return nil
 }

@@ -132,7 +132,7 @@ func TestResizeWaitsForTheSize(t *testing.T) {
 
 func TestChroot(t *testing.T) {
 	k, i := newKernel(t)
-	i.admin.root = "/host"
+	i.host.reach, i.host.root = ReachChroot, "/host"
 	if err := i.Detach(t.Context(), iqn, naa); err != nil {
 		t.Fatal(err)
 	}

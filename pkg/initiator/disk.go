@@ -18,6 +18,9 @@ type disk interface {
 	Number(path string) (string, error)
 	// Read reads the head of the device, past the page cache.
 	Read(ctx context.Context, path string) error
+	// Claimed reports whether a mount or a mapping of the node's has the device
+	// for itself.
+	Claimed(path string) bool
 	// Flush writes back and drops what the page cache has of the device.
 	Flush(ctx context.Context, path string) error
 }
@@ -60,6 +63,15 @@ func readSample(fd int, path string) error {
 		return fmt.Errorf("read %s: %d of %d bytes", path, n, sample)
 	}
 	return nil
+}
+
+func (blockDisk) Claimed(path string) bool {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_EXCL|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return errors.Is(err, unix.EBUSY)
+	}
+	_ = unix.Close(fd)
+	return false
 }
 
 func (blockDisk) Flush(ctx context.Context, path string) error {

@@ -85,19 +85,3 @@ func verify(lunDir, naa string) error {
 	}
 	return fmt.Errorf("%s shows naa %s, expected %s: %w", filepath.Base(lunDir), strings.Join(names, " and "), naa, ErrIdentity)
 }
-
-// holders refuses where the disk carries a mapping of the node's own: LVM that
-// woke up by itself, say.
-func holders(lunDir, name string) error {
-	entries, err := os.ReadDir(filepath.Join(lunDir, "block", name, "holders"))
-	if gone(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("holders of %s: %w", name, err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s is held by %s: %w", name, entries[0].Name(), ErrBusy)
-	}
-	return nil
-}

@@ -40,13 +40,15 @@ var (
 const (
 	defaultReplacement = 120 * time.Second
 	defaultPoll        = 500 * time.Millisecond
+	defaultStagger     = 10 * time.Second
 )
 
 // Options are what an Initiator works with; zero members take the defaults.
 type Options struct {
-	Exec utilexec.Interface // runs iscsiadm; the real one
-	// Root is the directory that iscsiadm is run in by chroot, so that it is the
-	// host's own, the one that iscsid belongs to; "" runs it directly.
+	Exec  utilexec.Interface // runs the host's programs; the real one
+	Reach Reach              // how; ReachAuto
+	// Root is the host's root directory, for ReachChroot; "" where the host's root
+	// is this one.
 	Root               string
 	Sys                string        // /sys
 	Dev                string        // /dev
@@ -61,16 +63,16 @@ type Options struct {
 // Target is the LUN to attach and what it must show.
 type Target struct {
 	IQN       string
-	Portals   []string // host:port; tried in this order
+	Portals   []string // host:port; used together, or else the first that answers
 	LUN       int
 	NAA       string // 32 lower-case hex digits
 	SizeBytes int64  // at least
 	ReadOnly  bool   // a write-protected device will do
 }
 
-// Device is a LUN as the kernel has it.
+// Device is a LUN as the kernel has it: a disk, or the multipath map of its disks.
 type Device struct {
-	Name      string // sdb
+	Name      string // sdb, dm-0
 	Path      string // /dev/sdb
 	Number    string // major:minor
 	SizeBytes int64
@@ -78,40 +80,46 @@ type Device struct {
 
 // Initiator attaches and detaches targets.
 type Initiator struct {
-	admin     *admin
-	sys, dev  string
-	proc      string
-	nameFile  string
-	poll      time.Duration
-	subscribe func(ctx context.Context) (<-chan struct{}, error)
-	disk      disk
-	write     func(ctx context.Context, path, value string) error // to an attribute of sysfs
-	patience  time.Duration                                       // with a logout that somebody else has begun
-	destroy   func(transport uint64, sid uint32) error            // of a session in the kernel
+	admin      *admin
+	host       *host
+	multipathd *multipathd
+	sys, dev   string
+	proc       string
+	nameFile   string
+	poll       time.Duration
+	subscribe  func(ctx context.Context) (<-chan struct{}, error)
+	disk       disk
+	write      func(ctx context.Context, path, value string) error // to an attribute of sysfs
+	patience   time.Duration                                       // with a logout that somebody else has begun
+	stagger    time.Duration                                       // with multipathd, and with one path where another may serve
+	destroy    func(transport uint64, sid uint32) error            // of a session in the kernel
 }
 
 // New makes an Initiator.
 func New(o Options) *Initiator {
+	h := &host{exec: o.Exec, reach: cmp.Or(o.Reach, ReachAuto), root: o.Root, proc: cmp.Or(o.Proc, "/proc")}
+	if h.exec == nil {
+		h.exec = utilexec.New()
+	}
 	i := &Initiator{
 		admin: &admin{
-			exec:        o.Exec,
-			root:        o.Root,
+			host:        h,
 			replacement: cmp.Or(o.ReplacementTimeout, defaultReplacement),
 			records:     semaphore.NewWeighted(1),
 		},
-		sys:       cmp.Or(o.Sys, "/sys"),
-		dev:       cmp.Or(o.Dev, "/dev"),
-		proc:      cmp.Or(o.Proc, "/proc"),
-		nameFile:  cmp.Or(o.InitiatorName, "/etc/iscsi/initiatorname.iscsi"),
-		poll:      cmp.Or(o.Poll, defaultPoll),
-		subscribe: o.Subscribe,
-		disk:      blockDisk{},
-		write:     writeAttribute,
-		patience:  unboundPatience,
-		destroy:   destroySession,
-	}
-	if i.admin.exec == nil {
-		i.admin.exec = utilexec.New()
+		host:       h,
+		multipathd: &multipathd{root: o.Root, dial: dialUnix},
+		sys:        cmp.Or(o.Sys, "/sys"),
+		dev:        cmp.Or(o.Dev, "/dev"),
+		proc:       cmp.Or(o.Proc, "/proc"),
+		nameFile:   cmp.Or(o.InitiatorName, "/etc/iscsi/initiatorname.iscsi"),
+		poll:       cmp.Or(o.Poll, defaultPoll),
+		subscribe:  o.Subscribe,
+		disk:       blockDisk{},
+		write:      writeAttribute,
+		patience:   unboundPatience,
+		stagger:    defaultStagger,
+		destroy:    destroySession,
 	}
 	if i.subscribe == nil {
 		i.subscribe = uevents

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,31 +37,33 @@ type kernel struct {
 	events chan struct{}
 
 	mu        sync.Mutex
-	log       []string       // what was done to it, in order
-	naa       string         // that the LUN shows now
-	size      int64          // that the LUN has now
-	ro        string         // as in sysfs
-	noDisk    bool           // a scan makes no disk appear
-	readErr   error          // of a trial read
-	early     int            // trial reads that come before the disk can be opened
-	flushErr  error          // of a flush
-	exits     map[string]int // exit code by the operation of iscsiadm
-	ends      bool           // a session ends by itself when it is logged out
-	hang      string         // the operation that never ends
-	forgotten bool           // a session that iscsid says exists is not in the kernel
-	next      int            // session and host number of the next login
-	pending   sync.WaitGroup // disks on their way
+	log       []string        // what was done to it, in order
+	naa       string          // that the LUN shows now
+	size      int64           // that the LUN has now
+	ro        string          // as in sysfs
+	noDisk    bool            // a scan makes no disk appear
+	readErr   error           // of a trial read
+	early     int             // trial reads that come before the disk can be opened
+	flushErr  error           // of a flush
+	exits     map[string]int  // exit code by the operation of iscsiadm
+	ends      bool            // a session ends by itself when it is logged out
+	hang      string          // the operation that never ends
+	forgotten bool            // a session that iscsid says exists is not in the kernel
+	next      int             // session and host number of the next login
+	daemon    *daemon         // multipathd, nil where it does not run
+	claimed   map[string]bool // disks that a mount has
+	pending   sync.WaitGroup  // disks on their way
 }
 
 func newKernel(t *testing.T) (*kernel, *Initiator) {
-	k := &kernel{t: t, root: t.TempDir(), events: make(chan struct{}, 1), naa: naa, size: size, ro: "0", exits: map[string]int{}, next: 1}
+	k := &kernel{t: t, root: t.TempDir(), events: make(chan struct{}, 1), naa: naa, size: size, ro: "0", exits: map[string]int{}, next: 1, claimed: map[string]bool{}}
 	t.Cleanup(k.pending.Wait)
 	i := New(Options{
 		Exec: k, Sys: filepath.Join(k.root, "sys"), Dev: filepath.Join(k.root, "dev"),
 		Poll:      time.Hour, // events alone must do
 		Subscribe: func(context.Context) (<-chan struct{}, error) { k.note("subscribe"); return k.events, nil },
 	})
-	i.disk, i.write = fakeDisk{k}, k.attribute
+	i.disk, i.write, i.multipathd.dial = fakeDisk{k}, k.attribute, k.dial
 	return k, i
 }
 
@@ -119,6 +122,14 @@ func (k *kernel) logIn(target, state string) (n int) {
 	return n
 }
 
+// connected says what portal the session was made for.
+func (k *kernel) connected(n int, portal string) {
+	host, port := must2(net.SplitHostPort(portal))
+	connection := k.sysfs("class", "iscsi_connection", fmt.Sprintf("connection%d:0", n))
+	k.put(filepath.Join(connection, "persistent_address"), host+"\n")
+	k.put(filepath.Join(connection, "persistent_port"), port+"\n")
+}
+
 func (k *kernel) lun(n int) string {
 	return filepath.Join(k.sessionDir(n), fmt.Sprintf("target%d:0:0", n), fmt.Sprintf("%d:0:0:0", n))
 }
@@ -140,6 +151,7 @@ func (k *kernel) addDisk(n int) {
 		k.t.Error(err)
 	}
 	k.link(filepath.Join(k.lun(n), "block", name), k.sysfs("dev", "block", fmt.Sprintf("8:%d", 16*n)))
+	k.link(filepath.Join(k.lun(n), "block", name), k.sysfs("block", name))
 }
 
 // attach is what a former attach left: session, scsi device and disk.
@@ -177,6 +189,7 @@ func (k *kernel) attribute(_ context.Context, path, value string) error {
 		}
 	case "delete":
 		_ = os.Remove(k.sysfs("dev", "block", fmt.Sprintf("8:%d", 16*n)))
+		_ = os.Remove(k.sysfs("block", fmt.Sprintf("sd%c", 'a'+n)))
 		k.pending.Go(func() { k.vanish(k.lun(n)) })
 	}
 	return nil
@@ -202,6 +215,13 @@ func (k *kernel) vanish(dir string) {
 	k.event()
 }
 
+func must2[A, B any](a A, b B, err error) (A, B) {
+	if err != nil {
+		panic(err)
+	}
+	return a, b
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -212,6 +232,17 @@ func must[T any](v T, err error) T {
 // iscsiadm runs one command line.
 func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 	k.note(line)
+	if wwid, ok := strings.CutPrefix(line, "multipath -a "); ok {
+		k.daemon.wwids[wwid] = true
+		return nil, nil
+	}
+	if name, ok := strings.CutPrefix(line, "multipath -f "); ok {
+		k.endMap(name)
+		return nil, nil
+	}
+	if strings.HasPrefix(line, "multipath ") {
+		return nil, nil
+	}
 	operation := line[strings.LastIndex(line, "-o ")+1:]
 	for _, o := range []string{"new", "update", "delete", "login", "logout"} {
 		if strings.Contains(line, "-o "+o) || strings.HasSuffix(line, "--"+o) {
@@ -240,7 +271,8 @@ func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 	defer k.mu.Unlock()
 	switch operation {
 	case "login":
-		k.logIn(iqn, loggedIn)
+		n := k.logIn(iqn, loggedIn)
+		k.connected(n, strings.Fields(line)[6])
 	case "logout":
 		sid := strings.Fields(line)[4]
 		_ = os.RemoveAll(k.sysfs("class", "iscsi_session", "session"+sid))
@@ -269,6 +301,9 @@ func (k *kernel) LookPath(file string) (string, error) { return file, nil }
 type fakeDisk struct{ *kernel }
 
 func (d fakeDisk) Number(path string) (string, error) {
+	if name := filepath.Base(path); strings.HasPrefix(name, "dm-") {
+		return "253:" + strings.TrimPrefix(name, "dm-"), nil
+	}
 	n := int(path[len(path)-1] - 'a')
 	return fmt.Sprintf("8:%d", 16*n), nil
 }
@@ -282,6 +317,8 @@ func (d fakeDisk) Read(_ context.Context, path string) error {
 	}
 	return d.readErr
 }
+
+func (d fakeDisk) Claimed(path string) bool { return d.claimed[filepath.Base(path)] }
 
 func (d fakeDisk) Flush(context.Context, string) error { d.note("flush"); return d.flushErr }
 

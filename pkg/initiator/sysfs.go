@@ -20,10 +20,11 @@ const (
 
 // session is one iSCSI session of the kernel.
 type session struct {
-	sid   string // its number
-	host  string // hostN
-	state string
-	dir   string // of its device, which its scsi devices are beneath
+	sid    string // its number
+	host   string // hostN
+	portal string // host:port that it was made for
+	state  string
+	dir    string // of its device, which its scsi devices are beneath
 }
 
 // sessions are those of exactly this target, however they came about.
@@ -66,7 +67,8 @@ func (i *Initiator) session(name string) (session, string, error) {
 	if err != nil {
 		return session{}, "", err
 	}
-	s := session{sid: strings.TrimPrefix(name, "session"), host: filepath.Base(filepath.Dir(dir)), state: state, dir: dir}
+	sid := strings.TrimPrefix(name, "session")
+	s := session{sid: sid, host: filepath.Base(filepath.Dir(dir)), portal: i.portal(sid), state: state, dir: dir}
 	return s, target, nil
 }
 
@@ -89,15 +91,19 @@ func (s session) luns() ([]string, error) {
 
 // blockDevice reads the disk of a scsi device; ErrNotFound while it has none.
 func (i *Initiator) blockDevice(lunDir string) (Device, error) {
-	entries, err := os.ReadDir(filepath.Join(lunDir, "block"))
-	if gone(err) || err == nil && len(entries) == 0 {
-		return Device{}, fmt.Errorf("disk of %s: %w", filepath.Base(lunDir), ErrNotFound)
+	names, err := entries(filepath.Join(lunDir, "block"))
+	if err == nil && len(names) == 0 {
+		err = ErrNotFound
 	}
 	if err != nil {
 		return Device{}, fmt.Errorf("disk of %s: %w", filepath.Base(lunDir), err)
 	}
-	name := entries[0].Name()
-	dir := filepath.Join(lunDir, "block", name)
+	return i.describe(filepath.Join(lunDir, "block", names[0]))
+}
+
+// describe reads a disk or a map by its directory; ErrNotFound where it is gone.
+func (i *Initiator) describe(dir string) (Device, error) {
+	name := filepath.Base(dir)
 	number, err := attribute(dir, "dev")
 	if err != nil {
 		return Device{}, absent("number of "+name, err)
@@ -133,6 +139,19 @@ func integer(dir, name string) (int64, error) {
 		return 0, err
 	}
 	return strconv.ParseInt(text, 10, 64)
+}
+
+// entries are the names in a directory of sysfs, none where it is gone.
+func entries(dir string) ([]string, error) {
+	all, err := os.ReadDir(dir)
+	if err != nil && !gone(err) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range all {
+		names = append(names, e.Name())
+	}
+	return names, nil
 }
 
 func exists(path string) bool {

@@ -11,6 +11,7 @@ import (
 
 const (
 	kernelGroup = 1       // netlink(7), NETLINK_KOBJECT_UEVENT: events as the kernel sends them
+	udevGroup   = 2       // and once more by udev when its rules have run: multipathd waits for those
 	uevent      = 8 << 10 // bytes; the kernel's own bound is 2 KiB of environment
 	backlog     = 1 << 20 // bytes of receive buffer: many LUNs come and go at once
 )
@@ -23,7 +24,7 @@ func uevents(ctx context.Context) (<-chan struct{}, error) {
 	if err != nil {
 		return nil, fmt.Errorf("uevent socket: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: kernelGroup}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: kernelGroup | udevGroup}); err != nil {
 		return nil, errors.Join(fmt.Errorf("uevent socket: %w", err), unix.Close(fd))
 	}
 	// A smaller buffer only loses events, which shows as ENOBUFS below.
