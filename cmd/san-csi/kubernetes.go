@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
@@ -15,14 +16,15 @@ import (
 // Kubernetes.
 const outsideCluster = "default"
 
-// connect is a client of the Kubernetes API, or nil where it is not needed.
+// connect is a client of the Kubernetes API, or nil where it is not needed. A
+// node tells events where it can, and works without.
 func connect(o *options) (kubernetes.Interface, error) {
 	required := o.leaderElection || o.startupTaint != "" || o.topologyKeys != "" || o.kubeconfig != ""
-	if !required && (o.cluster != "" || !o.mode.controller()) {
+	if !required && o.cluster != "" && !o.mode.node() {
 		return nil, nil
 	}
 	client, err := kube.Connect(o.kubeconfig, driver.Name+"/"+version)
-	if errors.Is(err, kube.ErrNotInCluster) && !required {
+	if !required && (errors.Is(err, kube.ErrNotInCluster) || errors.Is(err, fs.ErrNotExist) && (o.cluster != "" || !o.mode.controller())) {
 		return nil, nil
 	}
 	return client, err

@@ -44,6 +44,8 @@ type options struct {
 	hostRoot      string
 	iscsiadm      string
 	maxVolumes    int
+	maxConcurrent int
+	reconcile     time.Duration
 	startupTaint  string
 	topology      pairs
 	topologyKeys  string
@@ -90,11 +92,13 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.hostRoot, "host-root", "", "where the host's root is mounted, \"\" = it is this one (node)")
 	f.StringVar(&o.iscsiadm, "iscsiadm", string(initiator.ReachAuto), "how the host's iscsiadm and multipath are run: direct, by chroot into --host-root, by nsenter into the namespaces of iscsid and multipathd (Talos; needs the host's PID namespace), or auto, whichever is found (node)")
 	f.IntVar(&o.maxVolumes, "max-volumes", 0, "how many volumes a node takes, the same for controller and nodes; 0 = the array's own bound")
+	f.IntVar(&o.maxConcurrent, "max-concurrent-stages", 16, "how many volumes are staged at once; others wait for their turn. As many are unstaged beside them (node)")
+	f.DurationVar(&o.reconcile, "reconcile-interval", 30*time.Second, "how often what is on the node is held against the stage records and the controller's fences (node)")
 	f.StringVar(&o.startupTaint, "startup-taint", "", "key of a taint to remove from this node once its kubelet has registered the driver; --node-name must be the Node's name then (node)")
 	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
 	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys and the default of --cluster ask it")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys, the default of --cluster and events about the Node ask it")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
 	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
@@ -130,6 +134,12 @@ func (o *options) validate() error {
 	}
 	if initiator.Reach(o.iscsiadm) == initiator.ReachChroot && o.hostRoot == "" {
 		return fmt.Errorf("--iscsiadm=%s: needs --host-root", o.iscsiadm)
+	}
+	if o.mode.node() && o.maxConcurrent < 1 {
+		return fmt.Errorf("--max-concurrent-stages %d: must be at least 1", o.maxConcurrent)
+	}
+	if o.mode.node() && o.reconcile <= 0 {
+		return fmt.Errorf("--reconcile-interval %s: must be positive", o.reconcile)
 	}
 	if err := o.validateElection(); err != nil {
 		return err

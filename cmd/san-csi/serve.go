@@ -18,6 +18,7 @@ import (
 	"github.com/san-csi/san-csi/pkg/metrics"
 	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/provision"
+	"github.com/san-csi/san-csi/pkg/stage"
 )
 
 // service is one process's driver and what it works with.
@@ -27,6 +28,7 @@ type service struct {
 	election *kube.Election       // nil where none is held
 	arrays   *arrays              // nil without a controller
 	flows    *provision.Flows     // nil without a controller
+	stager   *stage.Stager        // nil without a node
 	driver   *driver.Driver
 	metrics  *metrics.Metrics
 	leads    atomic.Bool
@@ -53,7 +55,7 @@ func prepare(ctx context.Context, o *options) (*service, error) {
 		}
 	}
 	if o.mode.node() {
-		if serving.Node, err = nodeService(ctx, s.client, o); err != nil {
+		if serving.Node, s.stager, err = nodeService(ctx, s.client, s.metrics, o); err != nil {
 			return nil, err
 		}
 	}
@@ -148,6 +150,9 @@ func (s *service) background(ctx context.Context) {
 		running.Go(func() { s.arrays.fleet.Keep(ctx, s.o.resync, s.overruns(ctx)) })
 		running.Go(func() { s.watch(ctx) })
 		running.Go(func() { s.flows.Sweep(ctx, s.o.sweepInterval) })
+	}
+	if s.stager != nil {
+		running.Go(func() { s.stager.Run(ctx, s.o.reconcile) })
 	}
 	if s.o.startupTaint != "" {
 		running.Go(func() { removeStartupTaint(ctx, s.client, s.o) })

@@ -40,7 +40,8 @@ func checkCapability(c *csi.VolumeCapability) error {
 }
 
 // unsupported says what of a capability we do not have, "" = nothing. A
-// filesystem belongs to one node; a raw LUN may be shared by those who know how.
+// filesystem that is written to belongs to one node; a raw LUN may be shared by
+// those who know how.
 func unsupported(c *csi.VolumeCapability) string {
 	m := c.GetAccessMode().GetMode()
 	switch {
@@ -50,8 +51,8 @@ func unsupported(c *csi.VolumeCapability) string {
 		return "access_mode: missing"
 	case c.GetBlock() != nil:
 		return ""
-	case shared(m):
-		return fmt.Sprintf("access_mode %s: a filesystem is for a single node, only block volumes are shared", m)
+	case shared(m) && !readOnly(m):
+		return fmt.Sprintf("access_mode %s: a filesystem that is written to is for a single node, only block volumes are shared", m)
 	}
 	if fs := filesystem(c); !slices.Contains(filesystems, fs) {
 		return fmt.Sprintf("fs_type %q: must be one of %q", fs, filesystems)

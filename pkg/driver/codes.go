@@ -34,12 +34,15 @@ func codeOf(err error) codes.Code {
 		{san.ErrOutOfRange, codes.OutOfRange},
 		{san.ErrExhausted, codes.ResourceExhausted},
 		{san.ErrBusy, codes.FailedPrecondition},
+		{stage.ErrInFlight, codes.Aborted}, // CSI spec, "Error Scheme"
 		{stage.ErrNotFound, codes.NotFound},
 		{stage.ErrInvalid, codes.InvalidArgument},
 		{stage.ErrConflict, codes.AlreadyExists},
 		{stage.ErrBusy, codes.FailedPrecondition},
 		{stage.ErrIdentity, codes.FailedPrecondition},
 		{stage.ErrForeignData, codes.FailedPrecondition},
+		{stage.ErrCorrupt, codes.FailedPrecondition},
+		{stage.ErrTwin, codes.FailedPrecondition},
 		{stage.ErrUnavailable, codes.Unavailable},
 	} {
 		if errors.Is(err, m.is) {

@@ -33,15 +33,15 @@ type NodeOptions struct {
 	Topology map[string]string
 }
 
-// Node is the CSI Node service.
+// Node is the CSI Node service. The flows themselves run one call per volume at
+// a time.
 type Node struct {
 	csi.UnimplementedNodeServer
-	o    NodeOptions
-	busy *inflight
+	o NodeOptions
 }
 
 // NewNode is the Node service on those flows.
-func NewNode(o NodeOptions) *Node { return &Node{o: o, busy: newInflight()} }
+func NewNode(o NodeOptions) *Node { return &Node{o: o} }
 
 // NodeGetInfo names the node by its initiator (CSI spec, NodeGetInfo).
 func (n *Node) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.NodeGetInfoResponse, error) {
@@ -83,7 +83,7 @@ func (n *Node) NodeStageVolume(ctx context.Context, req *csi.NodeStageVolumeRequ
 	if err != nil {
 		return nil, err
 	}
-	if err := n.busy.do(s.VolumeID, func() error { return n.o.Stager.Stage(ctx, s) }); err != nil {
+	if err := n.o.Stager.Stage(ctx, s); err != nil {
 		return nil, err
 	}
 	return &csi.NodeStageVolumeResponse{}, nil
@@ -111,10 +111,7 @@ func (n *Node) NodeUnstageVolume(ctx context.Context, req *csi.NodeUnstageVolume
 	if err := required(field{"volume_id", req.GetVolumeId()}, field{"staging_target_path", req.GetStagingTargetPath()}); err != nil {
 		return nil, err
 	}
-	err := n.busy.do(req.GetVolumeId(), func() error {
-		return n.o.Stager.Unstage(ctx, req.GetVolumeId(), req.GetStagingTargetPath())
-	})
-	if err != nil {
+	if err := n.o.Stager.Unstage(ctx, req.GetVolumeId(), req.GetStagingTargetPath()); err != nil {
 		return nil, err
 	}
 	return &csi.NodeUnstageVolumeResponse{}, nil

@@ -29,7 +29,7 @@ func (n *Node) NodePublishVolume(ctx context.Context, req *csi.NodePublishVolume
 		MountFlags:   c.GetMount().GetMountFlags(),
 		SingleWriter: m == csi.VolumeCapability_AccessMode_SINGLE_NODE_SINGLE_WRITER,
 	}
-	if err := n.busy.do(p.VolumeID, func() error { return n.o.Stager.Publish(ctx, p) }); err != nil {
+	if err := n.o.Stager.Publish(ctx, p); err != nil {
 		return nil, err
 	}
 	return &csi.NodePublishVolumeResponse{}, nil
@@ -41,10 +41,7 @@ func (n *Node) NodeUnpublishVolume(ctx context.Context, req *csi.NodeUnpublishVo
 	if err := required(field{"volume_id", req.GetVolumeId()}, field{"target_path", req.GetTargetPath()}); err != nil {
 		return nil, err
 	}
-	err := n.busy.do(req.GetVolumeId(), func() error {
-		return n.o.Stager.Unpublish(ctx, req.GetVolumeId(), req.GetTargetPath())
-	})
-	if err != nil {
+	if err := n.o.Stager.Unpublish(ctx, req.GetVolumeId(), req.GetTargetPath()); err != nil {
 		return nil, err
 	}
 	return &csi.NodeUnpublishVolumeResponse{}, nil
@@ -55,15 +52,11 @@ func (n *Node) NodeExpandVolume(ctx context.Context, req *csi.NodeExpandVolumeRe
 	if err := required(field{"volume_id", req.GetVolumeId()}, field{"volume_path", req.GetVolumePath()}); err != nil {
 		return nil, err
 	}
-	var size int64
-	err := n.busy.do(req.GetVolumeId(), func() (err error) {
-		size, err = n.o.Stager.Expand(ctx, stage.ExpandRequest{
-			VolumeID:      req.GetVolumeId(),
-			VolumePath:    req.GetVolumePath(),
-			RequiredBytes: req.GetCapacityRange().GetRequiredBytes(),
-			Block:         req.GetVolumeCapability().GetBlock() != nil,
-		})
-		return err
+	size, err := n.o.Stager.Expand(ctx, stage.ExpandRequest{
+		VolumeID:      req.GetVolumeId(),
+		VolumePath:    req.GetVolumePath(),
+		RequiredBytes: req.GetCapacityRange().GetRequiredBytes(),
+		Block:         req.GetVolumeCapability().GetBlock() != nil,
 	})
 	if err != nil {
 		return nil, err

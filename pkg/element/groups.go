@@ -53,16 +53,20 @@ func (c *Client) ListVolumeAccessGroups(ctx context.Context, r ListVolumeAccessG
 	return result.Groups, err
 }
 
-// AddVolumesToVolumeAccessGroup fails with XAlreadyInVolumeAccessGroup where a
-// volume is a member.
-func (c *Client) AddVolumesToVolumeAccessGroup(ctx context.Context, group int64, volumes ...int64) error {
-	return c.repeat(ctx, "AddVolumesToVolumeAccessGroup", groupVolumes{group, volumes}, nil)
+// AddVolumesToVolumeAccessGroup returns the group as it then is. It fails as a
+// whole, with XAlreadyInVolumeAccessGroup where a volume is a member.
+func (c *Client) AddVolumesToVolumeAccessGroup(ctx context.Context, group int64, volumes ...int64) (VolumeAccessGroup, error) {
+	var result groupResult
+	err := c.repeat(ctx, "AddVolumesToVolumeAccessGroup", groupVolumes{group, volumes}, &result)
+	return result.Group, err
 }
 
-// RemoveVolumesFromVolumeAccessGroup fails with XNotInVolumeAccessGroup where a
-// volume is no member.
-func (c *Client) RemoveVolumesFromVolumeAccessGroup(ctx context.Context, group int64, volumes ...int64) error {
-	return c.repeat(ctx, "RemoveVolumesFromVolumeAccessGroup", groupVolumes{group, volumes}, nil)
+// RemoveVolumesFromVolumeAccessGroup returns the group as it then is. It fails
+// as a whole, with XNotInVolumeAccessGroup where a volume is no member.
+func (c *Client) RemoveVolumesFromVolumeAccessGroup(ctx context.Context, group int64, volumes ...int64) (VolumeAccessGroup, error) {
+	var result groupResult
+	err := c.repeat(ctx, "RemoveVolumesFromVolumeAccessGroup", groupVolumes{group, volumes}, &result)
+	return result.Group, err
 }
 
 // DeleteVolumeAccessGroup deletes a group, and with orphans the initiators that

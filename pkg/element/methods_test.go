@@ -35,11 +35,13 @@ func TestMethods(t *testing.T) {
 			return g[0].Initiators[0], err
 		}, `{"volumeAccessGroups":[9]}`, `{"volumeAccessGroups":[{"initiators":["iqn.x"]}]}`, "iqn.x"},
 		"AddVolumesToVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
-			return nil, c.AddVolumesToVolumeAccessGroup(ctx, 9, 3)
-		}, `{"volumeAccessGroupID":9,"volumes":[3]}`, `{}`, nil},
+			g, err := c.AddVolumesToVolumeAccessGroup(ctx, 9, 3)
+			return g.ID, err
+		}, `{"volumeAccessGroupID":9,"volumes":[3]}`, `{"volumeAccessGroup":{"volumeAccessGroupID":9}}`, int64(9)},
 		"RemoveVolumesFromVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
-			return nil, c.RemoveVolumesFromVolumeAccessGroup(ctx, 9, 3)
-		}, `{"volumeAccessGroupID":9,"volumes":[3]}`, `{}`, nil},
+			g, err := c.RemoveVolumesFromVolumeAccessGroup(ctx, 9, 3)
+			return g.ID, err
+		}, `{"volumeAccessGroupID":9,"volumes":[3]}`, `{"volumeAccessGroup":{"volumeAccessGroupID":9}}`, int64(9)},
 		"DeleteVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
 			return nil, c.DeleteVolumeAccessGroup(ctx, 9, true)
 		}, `{"volumeAccessGroupID":9,"deleteOrphanInitiators":true}`, `{}`, nil},

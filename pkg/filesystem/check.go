@@ -19,7 +19,8 @@ const (
 
 // Exit codes of e2fsck(8) and xfs_repair(8).
 const (
-	e2fsckCorrected   = 1
+	e2fsckCorrected   = 1 // errors were corrected
+	e2fsckRebooted    = 2 // and the system should be rebooted: not for what is not mounted
 	e2fsckUncorrected = 4
 	xfsDirtyLog       = 2
 )
@@ -50,14 +51,15 @@ func (f *Filesystem) checkExt(ctx context.Context, device string, mode Fsck) err
 		flag = "-y"
 	}
 	output, err := f.run(ctx, "e2fsck", flag, device)
+	code := exitCode(err)
 	switch {
 	case err == nil:
 		return nil
-	case exitCode(err) == e2fsckCorrected:
+	case code > 0 && code&^(e2fsckCorrected|e2fsckRebooted) == 0:
 		klog.FromContext(ctx).Info("Filesystem errors were corrected", "device", device, "mode", mode, "output", string(excerpt(output)))
 		return nil
-	case exitCode(err)&e2fsckUncorrected != 0 && exitCode(err) > 0:
-		return fmt.Errorf("check %s, mode %s: %w; the class's fsck=repair repairs more, at the cost of data: %w", device, mode, ErrCorrupt, err)
+	case code > 0 && code&e2fsckUncorrected != 0:
+		return fmt.Errorf("check %s, mode %s: %w; %s: %w", device, mode, ErrCorrupt, wayOut[Ext4], err)
 	}
 	return fmt.Errorf("check %s, mode %s: %w", device, mode, err)
 }

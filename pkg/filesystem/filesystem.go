@@ -4,6 +4,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -26,6 +27,8 @@ var (
 	ErrBusy = errors.New("in use")
 	// ErrForeignData: the device holds something that must not be formatted over.
 	ErrForeignData = errors.New("device holds data that may not be formatted over")
+	// ErrTwin: another device of the node holds a filesystem of the same identity.
+	ErrTwin = errors.New("another device holds the same filesystem")
 	// ErrUnreadable: a read or write of the device failed. It is never "blank".
 	ErrUnreadable = errors.New("device cannot be read")
 	// ErrCorrupt: the check found what it may not repair.
@@ -36,6 +39,8 @@ var (
 type Options struct {
 	Exec      utilexec.Interface // runs mkfs, mount and their like; the real one
 	MountInfo string             // /proc/self/mountinfo
+	Sys       string             // /sys
+	Dev       string             // /dev
 	// HostRoot is where the host's root is seen besides, "" for nowhere. What is
 	// mounted beneath it is told by its path on the host: it is the same mount,
 	// seen twice. It must be propagated from the host, or mounts stay behind in it.
@@ -46,6 +51,7 @@ type Options struct {
 type Filesystem struct {
 	exec      utilexec.Interface
 	mountInfo string
+	sys, dev  string
 	hostRoot  string
 	number    func(path string) (string, error) // of the block device at path
 	unmounts  singleflight.Group                // by path: a hung umount is waited for, not doubled
@@ -53,12 +59,16 @@ type Filesystem struct {
 
 // New makes a Filesystem.
 func New(o Options) *Filesystem {
-	f := &Filesystem{exec: o.Exec, mountInfo: o.MountInfo, hostRoot: strings.TrimSuffix(o.HostRoot, "/"), number: deviceNumber}
+	f := &Filesystem{
+		exec:      o.Exec,
+		mountInfo: cmp.Or(o.MountInfo, "/proc/self/mountinfo"),
+		sys:       cmp.Or(o.Sys, "/sys"),
+		dev:       cmp.Or(o.Dev, "/dev"),
+		hostRoot:  strings.TrimSuffix(o.HostRoot, "/"),
+		number:    deviceNumber,
+	}
 	if f.exec == nil {
 		f.exec = utilexec.New()
-	}
-	if f.mountInfo == "" {
-		f.mountInfo = "/proc/self/mountinfo"
 	}
 	return f
 }

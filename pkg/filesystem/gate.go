@@ -18,6 +18,8 @@ func (c Content) Admit(claim Claim) (format bool, err error) {
 		return false, fmt.Errorf("%s: %s, %s wanted, and read-only: stage it once writable: %w", c.Device, c, claim.FSType, ErrForeignData)
 	case claim.Interrupted:
 		return true, nil
+	case c.Type == claim.FSType && c.Twin != "":
+		return false, fmt.Errorf("%s: its fsid is that of %s too, and the kernel cannot tell them apart: stage it on another node, or take the other one off this node: %w", c.Device, c.Twin, ErrTwin)
 	case c.Type == claim.FSType:
 		return false, nil
 	case c.Type != "":

@@ -20,7 +20,8 @@ const blkidSeveral = 8
 type Content struct {
 	Device string
 	Type   string // the filesystem or other user as blkid names it; "" where it knows none
-	Zero   bool   // all the places of known signatures read as zeroes
+	Zero   bool   // all the places of known signatures, and samples of the rest, read as zeroes
+	Twin   string // of a btrfs: another device of the node with its fsid, "" where there is none
 }
 
 // Inspect reads the device directly before it asks blkid, whose exit code does
@@ -39,7 +40,13 @@ func (f *Filesystem) Inspect(ctx context.Context, path string) (Content, error) 
 	if err != nil {
 		return Content{}, fmt.Errorf("inspect: %w", err)
 	}
-	return Content{Device: path, Type: kind, Zero: zero}, nil
+	c := Content{Device: path, Type: kind, Zero: zero}
+	if kind == Btrfs {
+		if c.Twin, err = f.twin(ctx, path); err != nil {
+			return Content{}, fmt.Errorf("inspect: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // allZero reads every place, also after one that is not zero: an unreadable

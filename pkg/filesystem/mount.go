@@ -8,43 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	mount "k8s.io/mount-utils"
-)
-
-// The permissions of what is made to mount on.
-const (
-	directoryMode = 0o750
-	fileMode      = 0o660
 )
 
 // perMount are the options that belong to a mount and not to its filesystem,
 // and which a remount of a bind mount must repeat, or they are dropped.
 var perMount = []string{"ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "strictatime"}
-
-// MountRequest asks for a device's filesystem at a path.
-type MountRequest struct {
-	Device   string
-	Path     string
-	FSType   string
-	Flags    []string
-	ReadOnly bool
-}
-
-// Mount mounts the filesystem; the directory is made where it is not there.
-func (f *Filesystem) Mount(ctx context.Context, r MountRequest) error {
-	if err := os.MkdirAll(r.Path, directoryMode); err != nil {
-		return fmt.Errorf("mount %s: %w", r.Device, err)
-	}
-	options := slices.Clone(r.Flags)
-	if r.ReadOnly && !slices.Contains(options, "ro") {
-		options = append(options, "ro")
-	}
-	if _, err := f.run(ctx, "mount", mount.MakeMountArgs(r.Device, r.Path, r.FSType, options)...); err != nil {
-		return fmt.Errorf("mount %s at %s as %s: %w", r.Device, r.Path, r.FSType, err)
-	}
-	return nil
-}
 
 // BindDirectory shows the mount at source at target too. It keeps the mount
 // options of the source and adds those of the flags that a bind mount can have.
@@ -132,9 +103,10 @@ func (f *Filesystem) at(ctx context.Context, path string) (*Mount, error) {
 }
 
 // Unmount takes away every mount at path, bind mounts and stacked ones too;
-// none there is success. A umount that hangs is waited for no longer than ctx
-// and joined, not doubled, by the next call.
-func (f *Filesystem) Unmount(ctx context.Context, path string) error {
+// none there is success. With force the mounts leave the table at once, also
+// while files are open on them (umount2(2), MNT_DETACH). A umount that hangs is
+// waited for no longer than ctx and joined, not doubled, by the next call.
+func (f *Filesystem) Unmount(ctx context.Context, path string, force bool) error {
 	for {
 		m, err := f.at(ctx, path)
 		if err != nil {
@@ -143,16 +115,21 @@ func (f *Filesystem) Unmount(ctx context.Context, path string) error {
 		if m == nil {
 			return nil
 		}
-		if err := f.unmountOnce(ctx, m.Path); err != nil {
+		if err := f.unmountOnce(ctx, m.Path, force); err != nil {
 			return err
 		}
 	}
 }
 
-func (f *Filesystem) unmountOnce(ctx context.Context, path string) error {
+func (f *Filesystem) unmountOnce(ctx context.Context, path string, force bool) error {
 	detached := context.WithoutCancel(ctx)
-	result := f.unmounts.DoChan(path, func() (any, error) {
-		output, err := f.exec.CommandContext(detached, "umount", path).CombinedOutput()
+	arguments := []string{path}
+	if force {
+		arguments = []string{"--lazy", path}
+	}
+	// By its arguments: one that is forced does not wait for one that hangs.
+	result := f.unmounts.DoChan(strings.Join(arguments, " "), func() (any, error) {
+		output, err := f.exec.CommandContext(detached, "umount", arguments...).CombinedOutput()
 		return output, err
 	})
 	select {

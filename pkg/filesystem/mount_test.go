@@ -60,7 +60,7 @@ func TestMountCommands(t *testing.T) {
 	if err := f.Mount(t.Context(), MountRequest{Device: "/dev/sdb", Path: path, FSType: XFS, Flags: []string{"noatime"}, ReadOnly: true}); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"mount -t xfs -o noatime,ro /dev/sdb " + path}; !slices.Equal(n.ran, want) {
+	if want := []string{"mount -t xfs -o noatime,ro,norecovery /dev/sdb " + path}; !slices.Equal(n.ran, want) {
 		t.Errorf("ran %v, want %v", n.ran, want)
 	}
 }
@@ -117,14 +117,14 @@ func TestUnmountEveryLayer(t *testing.T) {
 	path := filepath.Join(base, "m")
 	layer := line("8:16", "/", path, "rw", "ext4", "/dev/sdb", "rw")
 	n, f := newNode(t, layer, line("8:32", "/", path+"2", "rw", "ext4", "/dev/sdc", "rw"), layer)
-	if err := f.Unmount(t.Context(), filepath.Join(base, "link", "m")); err != nil {
+	if err := f.Unmount(t.Context(), filepath.Join(base, "link", "m"), false); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"umount " + path, "umount " + path}; !slices.Equal(n.ran, want) || len(n.mounts) != 1 {
 		t.Errorf("ran %v, left %v", n.ran, n.mounts)
 	}
 	for _, absent := range []string{path, filepath.Join(base, "no", "such")} {
-		if err := f.Unmount(t.Context(), absent); err != nil {
+		if err := f.Unmount(t.Context(), absent, false); err != nil {
 			t.Errorf("%s: %v, want success", absent, err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestUnmountFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m")
 	n, f := newNode(t, line("8:16", "/", path, "rw", "ext4", "/dev/sdb", "rw"))
 	n.answer["umount"] = answer{exit: 32, output: "target is busy"}
-	if err := f.Unmount(t.Context(), path); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "target is busy") {
+	if err := f.Unmount(t.Context(), path, false); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "target is busy") {
 		t.Errorf("got %v, want ErrBusy with what umount said", err)
 	}
 }
@@ -149,12 +149,12 @@ func TestHungUnmount(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 2 {
-		if err := f.Unmount(ctx, path); !errors.Is(err, context.Canceled) {
+		if err := f.Unmount(ctx, path, false); !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v, want context.Canceled", err)
 		}
 	}
 	close(hang)
-	if err := f.Unmount(t.Context(), path); err != nil {
+	if err := f.Unmount(t.Context(), path, false); err != nil {
 		t.Fatal(err)
 	}
 	if ran := n.commands(); len(ran) != 1 {

@@ -3,6 +3,7 @@ package filesystem
 import (
 	"context"
 	"fmt"
+	"math/bits"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,8 @@ const (
 	// KiB), LVM (512), LUKS, md 1.1 and 1.2 (0, 4 KiB), swap, ZFS; at the tail:
 	// the backup GPT, md 0.90 and 1.0, ZFS, firmware RAID.
 	edge = mib
+	// samples is how many places at least are read beside those of signatures.
+	samples = 16
 	// spot covers one copy of a superblock and the alignment it was rounded by.
 	spot = 64 * kib
 	// alignment is what direct I/O needs at most, bytes.
@@ -26,7 +29,11 @@ const (
 type place struct{ offset, length int64 }
 
 // places are the parts of a device of that size where filesystems, volume
-// managers and partition tables keep what makes them known.
+// managers and partition tables keep what makes them known, and samples of all
+// the rest: what uses a LUN raw has no signature, and the kernel does not tell
+// which blocks were ever written (SBC-3 §5.6, GET LBA STATUS, is not reached
+// through the block layer). Data that fills a sample's distance, a 16th of the
+// device at most, is always found; less may not be.
 func places(size int64) []place {
 	if size <= 2*edge {
 		return []place{{0, size &^ (512 - 1)}}
@@ -40,6 +47,14 @@ func places(size int64) []place {
 		offset &^= alignment - 1
 		if offset >= edge && offset+spot <= size-edge {
 			all = append(all, place{offset, spot})
+		}
+	}
+	// The distance is a power of two, so that the places of a device are among
+	// those that it has when it has grown.
+	distance := int64(1) << (bits.Len64(uint64(size/samples)) - 1)
+	for offset := distance; offset+alignment <= size-edge; offset += distance {
+		if offset >= edge {
+			all = append(all, place{offset, alignment})
 		}
 	}
 	tail := (size - edge) &^ (alignment - 1)

@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/tools/reference"
 )
 
-// Events tells of what concerns the driver as a whole, about the Lease that its
-// controller holds. Repeated ones are counted up, not repeated.
+// Events tells of what concerns the driver as a whole: about the Lease that its
+// controller holds, or about the Node that it serves. Repeated ones are counted up, not repeated.
 type Events struct {
 	recorder record.EventRecorder
 	about    *corev1.ObjectReference
@@ -32,13 +32,22 @@ func NewEvents(ctx context.Context, client kubernetes.Interface, namespace, leas
 	if err != nil {
 		return nil, fmt.Errorf("events about lease %s/%s: %w", namespace, lease, err)
 	}
+	return newEvents(ctx, client, namespace, component, about), nil
+}
+
+func newEvents(ctx context.Context, client kubernetes.Interface, namespace, component string, about *corev1.ObjectReference) *Events {
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events(namespace)})
 	context.AfterFunc(ctx, broadcaster.Shutdown)
 	return &Events{
 		recorder: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
 		about:    about,
-	}, nil
+	}
+}
+
+// Note tells of what was done. It returns at once.
+func (e *Events) Note(reason, message string) {
+	e.recorder.Event(e.about, corev1.EventTypeNormal, reason, message)
 }
 
 // Warn tells of what should not be. It returns at once.

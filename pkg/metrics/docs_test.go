@@ -23,6 +23,10 @@ func full() *Metrics {
 	m.Arrays(func() []Array {
 		return []Array{{Name: "a", Up: true, BudgetIOPS: 1000, PromisedIOPS: 1100, BudgetBytes: 10, PromisedBytes: 4, Volumes: 3, Others: 2, Deleted: 1, Attachments: 5}}
 	})
+	m.Node(func() Node {
+		return Node{Staged: 4, Recovering: 1, Missing: 2, Fenced: 3, Portals: map[string]bool{"192.0.2.1:3260": true}}
+	})
+	m.NodeAction("login", "ok")
 	m.Volumes(func(context.Context) []Volume {
 		return []Volume{{Array: "a", ID: "3eeu:1:00000000", PV: "pvc-1", PVC: "shop/data", Floor: 50, Ceiling: 100, Burst: 200, ActualIOPS: 70, Throttle: .5}}
 	})
@@ -107,7 +111,8 @@ func TestArrays(t *testing.T) {
 	for name, want := range map[string]float64{
 		"array_up": 1, "array_leaving": 0, "array_iops_budget": 1000, "array_iops_promised": 1100, "array_iops_headroom": -100,
 		"array_bytes_headroom": 6, "array_overrun": 1, "array_attachments": 5,
-		"volume_floor_iops": 50, "volume_throttle": .5, "config_valid": 0, "leader": 0,
+		"volume_floor_iops": 50, "volume_throttle": .5, "node_volumes_staged": 4, "node_volumes_recovering": 1,
+		"node_volumes_without_session": 2, "node_volumes_fenced": 3, "node_portal_reached": 1, "config_valid": 0, "leader": 0,
 	} {
 		if f := found[name]; len(f.samples) != 1 || f.samples[0].value != want {
 			t.Errorf("%s: %+v, want %v", name, f, want)

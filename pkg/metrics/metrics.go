@@ -24,25 +24,28 @@ type Metrics struct {
 	reloads    *prometheus.CounterVec
 	valid      prometheus.Gauge
 	loaded     prometheus.Gauge
+	// nodeActions has no sample before the node's reconciler acts.
+	nodeActions *prometheus.CounterVec
 }
 
 // New are the metrics of a driver of that version: of a node, or of a controller
 // too.
 func New(version string, controller bool) *Metrics {
 	m := &Metrics{
-		registry:   prometheus.NewRegistry(),
-		leader:     gauge("leader", "1 while this process serves the controller's calls, 0 while it stands by."),
-		calls:      histogram("grpc_call_duration_seconds", "How long CSI calls took.", "method", "code"),
-		arrayTimes: histogram("array_call_duration_seconds", "How long calls of an array's API took, each attempt.", "array", "method"),
-		arrayCalls: counter("array_calls_total", "Calls of an array's API, each attempt, by how they ended.", "array", "method", "result"),
-		reloads:    counter("config_reloads_total", "Changes of the arrays' file that were read.", "result"),
-		valid:      gauge("config_valid", "1 if the arrays' file as it is now is in force, 0 if it was refused and the former one goes on."),
-		loaded:     gauge("config_loaded_timestamp_seconds", "When the arrays' file that is in force was read."),
+		registry:    prometheus.NewRegistry(),
+		leader:      gauge("leader", "1 while this process serves the controller's calls, 0 while it stands by."),
+		calls:       histogram("grpc_call_duration_seconds", "How long CSI calls took.", "method", "code"),
+		arrayTimes:  histogram("array_call_duration_seconds", "How long calls of an array's API took, each attempt.", "array", "method"),
+		arrayCalls:  counter("array_calls_total", "Calls of an array's API, each attempt, by how they ended.", "array", "method", "result"),
+		reloads:     counter("config_reloads_total", "Changes of the arrays' file that were read.", "result"),
+		valid:       gauge("config_valid", "1 if the arrays' file as it is now is in force, 0 if it was refused and the former one goes on."),
+		nodeActions: counter("node_actions_total", "What the node's reconciler did or saw, by how it ended.", "action", "result"),
+		loaded:      gauge("config_loaded_timestamp_seconds", "When the arrays' file that is in force was read."),
 	}
 	build := gauge("build_info", "1, with the driver's version.")
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.WrapCollectorWith(prometheus.Labels{"version": version}, build), m.calls,
+		prometheus.WrapCollectorWith(prometheus.Labels{"version": version}, build), m.calls, m.nodeActions,
 	)
 	if controller {
 		m.registry.MustRegister(m.leader, m.arrayCalls, m.arrayTimes, m.reloads, m.valid, m.loaded)

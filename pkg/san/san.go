@@ -50,11 +50,20 @@ type Volumes interface {
 type Access interface {
 	// Grant lets the node's initiator reach the volume. ErrBusy where another
 	// node holds it and the mode is not shared; ErrExists where this node holds
-	// it in another mode.
+	// it in another mode; a FencedError where this node has to confirm first that
+	// nothing of an earlier grant is left.
 	Grant(ctx context.Context, h Handle, n Node, m Mode) (*Grant, error)
 	// Revoke is a fence: when it returns nil, the node's initiator can no longer
-	// write to the volume. The zero Node revokes every grant of ours.
+	// write to the volume. The zero Node revokes every grant of ours. A node that
+	// kept a session when it was fenced is barred: it may hold what it has not
+	// written yet, and gets no grant of the volume until it has confirmed that all
+	// of it is over.
 	Revoke(ctx context.Context, h Handle, n Node) error
+	// Barred is the epoch up to which the node has to confirm; 0 = it is not barred.
+	Barred(ctx context.Context, h Handle, n Node) (epoch int64, err error)
+	// Confirm takes note that nothing of the volume's grants up to that epoch is
+	// left on the node, nor can come back. A volume that is gone is success.
+	Confirm(ctx context.Context, h Handle, n Node, epoch int64) error
 }
 
 // Pool tells what the array is and what it still has.

@@ -16,12 +16,17 @@ import (
 // format gate, check, mount. A block volume is attached and its device node
 // bound beneath the staging path. Staged
 // already with the same attributes is success, with others ErrConflict. An
-// epoch older than the staged one is ErrInvalid; for a newer one the old
-// mapping is taken down first, with what it had not yet written.
+// epoch older than the staged one, or one that the controller has fenced, is
+// ErrInvalid; for a newer one the old mapping is taken down first, with what it
+// had not yet written.
 func (s *Stager) Stage(ctx context.Context, req StageRequest) error {
 	if err := req.validate(); err != nil {
 		return err
 	}
+	return s.inTurn(ctx, s.stages, req.VolumeID, func() error { return s.stage(ctx, req) })
+}
+
+func (s *Stager) stage(ctx context.Context, req StageRequest) error {
 	r, err := s.admit(ctx, req)
 	if err != nil {
 		return failed("stage", req.VolumeID, err)
@@ -37,6 +42,9 @@ func (s *Stager) Stage(ctx context.Context, req StageRequest) error {
 // admit compares the request with what the node has of the volume, clears what
 // is of another grant, and gives the record of this stage, saved.
 func (s *Stager) admit(ctx context.Context, req StageRequest) (*record, error) {
+	if over := s.seen.fencedUpTo(req.VolumeID); req.Epoch <= over {
+		return nil, fmt.Errorf("epoch %d is over: grants up to %d were fenced: %w", req.Epoch, over, ErrInvalid)
+	}
 	r, err := s.records.load(req.VolumeID)
 	if err != nil {
 		return nil, err
@@ -51,47 +59,38 @@ func (s *Stager) admit(ctx context.Context, req StageRequest) (*record, error) {
 		size := max(r.Target.SizeBytes, req.Target.SizeBytes) // it may have grown since the grant
 		r.Target = req.Target
 		r.Target.SizeBytes = size
+		if r.Boot != s.boot { // its mounts went with the host
+			r.Boot, r.Published = s.boot, map[string]publication{}
+		}
 		return r, s.records.save(r)
 	}
 	if err := s.clear(ctx, req, r); err != nil {
 		return nil, fmt.Errorf("take down what is left of an older grant: %w", err)
 	}
 	r = newRecord(req)
+	r.Boot = s.boot
 	return r, s.records.save(r)
 }
 
 // clear takes down what the node has of the volume from an older grant, or from
-// one that nothing is known of. Its I/O is failed first: what it still has in
-// memory would come back over the data of whoever held the volume since.
+// one that nothing is known of; the latter only where nobody uses it.
 func (s *Stager) clear(ctx context.Context, req StageRequest, old *record) error {
-	known := old != nil
-	if !known {
-		old = newRecord(req)
+	if old != nil {
+		return s.evict(ctx, old)
 	}
+	old = newRecord(req)
 	live, err := s.iscsi.Mapping(ctx, old.Target.IQN)
-	if err != nil {
+	if err != nil || !live.Live() {
 		return err
 	}
-	if !known && !live.Live() {
-		return nil
+	if err := s.unused(ctx, old, old.StagingPath); err != nil {
+		return err
 	}
-	if !known {
-		if err := s.unused(ctx, old, old.StagingPath); err != nil {
-			return err
-		}
-	}
-	if live.Live() {
-		klog.FromContext(ctx).Info("Mapping of an older grant is taken down", "volume", old.VolumeID, "target", old.Target.IQN, "epoch", old.Epoch)
-	}
+	klog.FromContext(ctx).Info("Mapping that no record tells of is taken down", "volume", old.VolumeID, "target", old.Target.IQN)
 	if err := s.iscsi.Sever(ctx, old.Target.IQN); err != nil {
 		return err
 	}
-	for target := range old.Published {
-		if err := s.retract(ctx, target); err != nil {
-			return err
-		}
-	}
-	return s.dismantle(ctx, old, old.StagingPath)
+	return s.dismantle(ctx, old, old.StagingPath, gently)
 }
 
 // bring does the work of a stage whose record is saved.
@@ -176,7 +175,7 @@ func (s *Stager) settled(ctx context.Context, r *record, d initiator.Device) (bo
 		return false, err
 	}
 	klog.FromContext(ctx).Info("Stale mount is taken away", "path", path, "device", m.Device, "expected", d.Number)
-	return false, s.mounts.Unmount(ctx, path)
+	return false, s.mounts.Unmount(ctx, path, gently)
 }
 
 // prepare passes the device through the format gate, formats it if need be, and
@@ -219,7 +218,11 @@ func (s *Stager) format(ctx context.Context, req StageRequest, r *record, d init
 
 // undo takes down what a refused stage set up, unless pods use it.
 func (s *Stager) undo(ctx context.Context, r *record) error {
-	if len(r.Published) > 0 {
+	all, err := s.mounts.List(ctx)
+	if err != nil {
+		return err
+	}
+	if r.forget(all, ""); len(r.Published) > 0 {
 		return nil
 	}
 	return s.release(ctx, r, r.StagingPath)

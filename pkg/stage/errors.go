@@ -25,6 +25,12 @@ var (
 	ErrIdentity = errors.New("identity differs")
 	// ErrForeignData: the device holds data that may not be formatted over.
 	ErrForeignData = errors.New("holds data")
+	// ErrCorrupt: the filesystem has errors that may not be repaired without being asked.
+	ErrCorrupt = errors.New("filesystem has errors")
+	// ErrTwin: another device of this node holds a filesystem of the same identity.
+	ErrTwin = errors.New("another device shows the same filesystem")
+	// ErrInFlight: another call on the same volume runs.
+	ErrInFlight = errors.New("in progress")
 	// ErrUnavailable: target, iscsid or device do not answer; retry.
 	ErrUnavailable = errors.New("unavailable")
 )
@@ -41,6 +47,8 @@ var faults = []struct{ from, to error }{
 	{filesystem.ErrInvalid, ErrInvalid},
 	{filesystem.ErrBusy, ErrBusy},
 	{filesystem.ErrForeignData, ErrForeignData},
+	{filesystem.ErrCorrupt, ErrCorrupt},
+	{filesystem.ErrTwin, ErrTwin},
 	{filesystem.ErrUnreadable, ErrUnavailable},
 }
 

@@ -17,8 +17,12 @@ func (s *Stager) Expand(ctx context.Context, req ExpandRequest) (int64, error) {
 	if req.RequiredBytes < 0 {
 		return 0, fmt.Errorf("expand %s: required size %d bytes: below 0: %w", req.VolumeID, req.RequiredBytes, ErrInvalid)
 	}
-	size, err := s.expand(ctx, req)
-	return size, failed("expand", req.VolumeID, err)
+	var size int64
+	err := s.alone(req.VolumeID, func() (err error) {
+		size, err = s.expand(ctx, req)
+		return failed("expand", req.VolumeID, err)
+	})
+	return size, err
 }
 
 func (s *Stager) expand(ctx context.Context, req ExpandRequest) (int64, error) {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/san-csi/san-csi/pkg/filesystem"
 	"github.com/san-csi/san-csi/pkg/initiator"
+	"k8s.io/klog/v2"
 )
 
 // Publish shows the staged volume at the target path: the staging mount bound
@@ -19,7 +22,7 @@ func (s *Stager) Publish(ctx context.Context, req PublishRequest) error {
 	if err := needed("volume id", req.VolumeID, "staging path", req.StagingPath, "target path", req.TargetPath); err != nil {
 		return err
 	}
-	return failed("publish", req.VolumeID, s.publish(ctx, req))
+	return s.alone(req.VolumeID, func() error { return failed("publish", req.VolumeID, s.publish(ctx, req)) })
 }
 
 func (s *Stager) publish(ctx context.Context, req PublishRequest) error {
@@ -27,6 +30,11 @@ func (s *Stager) publish(ctx context.Context, req PublishRequest) error {
 	if err != nil {
 		return err
 	}
+	all, err := s.mounts.List(ctx)
+	if err != nil {
+		return err
+	}
+	r.forget(all, req.TargetPath)
 	if err := r.publishable(req); err != nil {
 		return err
 	}
@@ -35,15 +43,11 @@ func (s *Stager) publish(ctx context.Context, req PublishRequest) error {
 		return err
 	}
 	readOnly := req.ReadOnly || r.readOnly()
-	shown, err := s.mountAt(ctx, req.TargetPath)
-	if err != nil {
-		return err
-	}
-	if shown != nil {
+	if shown := seenAt(all, req.TargetPath); shown != nil {
 		if shows(shown, r, d) && shown.ReadOnly == readOnly {
 			return nil
 		}
-		if err := s.mounts.Unmount(ctx, req.TargetPath); err != nil {
+		if err := s.mounts.Unmount(ctx, req.TargetPath, gently); err != nil {
 			return err
 		}
 	}
@@ -59,6 +63,14 @@ func shows(m *filesystem.Mount, r *record, d initiator.Device) bool {
 	return m.Device == d.Number && (r.Block || m.Root == "/" && m.Type == r.FSType)
 }
 
+// forget drops the target paths at which nothing is mounted, but for the one
+// that is asked about.
+func (r *record) forget(all []filesystem.Mount, asked string) {
+	maps.DeleteFunc(r.Published, func(path string, _ publication) bool {
+		return path != asked && seenAt(all, path) == nil
+	})
+}
+
 // publishable compares the request with the stage and with what is published.
 func (r *record) publishable(req PublishRequest) error {
 	if r.StagingPath != req.StagingPath {
@@ -66,6 +78,9 @@ func (r *record) publishable(req PublishRequest) error {
 	}
 	if r.Block != req.Block {
 		return fmt.Errorf("staged with block %t, asked for %t: %w", r.Block, req.Block, ErrConflict)
+	}
+	if label := seLinuxContext(req.MountFlags); label != "" && label != seLinuxContext(r.MountFlags) {
+		return fmt.Errorf("asked for with SELinux label %s, the filesystem is mounted with %q: one label per volume and node: %w", label, seLinuxContext(r.MountFlags), ErrConflict)
 	}
 	asked := publication{ReadOnly: req.ReadOnly, MountFlags: req.MountFlags}
 	if p, ok := r.Published[req.TargetPath]; ok {
@@ -116,11 +131,11 @@ func (s *Stager) Unpublish(ctx context.Context, volumeID, targetPath string) err
 	if err := needed("volume id", volumeID, "target path", targetPath); err != nil {
 		return err
 	}
-	return failed("unpublish", volumeID, s.unpublish(ctx, volumeID, targetPath))
+	return s.alone(volumeID, func() error { return failed("unpublish", volumeID, s.unpublish(ctx, volumeID, targetPath)) })
 }
 
 func (s *Stager) unpublish(ctx context.Context, volumeID, targetPath string) error {
-	if err := s.retract(ctx, targetPath); err != nil {
+	if err := s.retract(ctx, targetPath, gently); err != nil {
 		return err
 	}
 	r, err := s.records.load(volumeID)
@@ -131,11 +146,16 @@ func (s *Stager) unpublish(ctx context.Context, volumeID, targetPath string) err
 		return nil
 	}
 	delete(r.Published, targetPath)
-	return s.records.save(r)
+	if err := s.records.save(r); err != nil {
+		// The mount is gone, which is what was asked for: a full disk must not keep
+		// pods here. Whoever reads the record looks at the mount table too.
+		klog.FromContext(ctx).Error(err, "Stage record still names a path that is unpublished", "volume", volumeID, "path", targetPath)
+	}
+	return nil
 }
 
-func (s *Stager) retract(ctx context.Context, targetPath string) error {
-	if err := s.mounts.Unmount(ctx, targetPath); err != nil {
+func (s *Stager) retract(ctx context.Context, targetPath string, force bool) error {
+	if err := s.mounts.Unmount(ctx, targetPath, force); err != nil {
 		return err
 	}
 	return s.mounts.Remove(ctx, targetPath)
@@ -147,12 +167,17 @@ func (s *Stager) mountAt(ctx context.Context, path string) (*filesystem.Mount, e
 	if err != nil {
 		return nil, err
 	}
+	return seenAt(all, path), nil
+}
+
+// seenAt is the mount of the table that is seen at path: the last one there.
+func seenAt(all []filesystem.Mount, path string) *filesystem.Mount {
 	for _, m := range slices.Backward(all) {
 		if samePath(m.Path, path) {
-			return &m, nil
+			return &m
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // samePath compares a path of the mount table, which has no links, with one of
@@ -166,6 +191,17 @@ func samePath(mounted, asked string) bool {
 	}
 	parent, err := filepath.EvalSymlinks(filepath.Dir(asked))
 	return err == nil && mounted == filepath.Join(parent, filepath.Base(asked))
+}
+
+// seLinuxContext is the label that a mount is asked for with, "" = the files' own
+// (mount(8), context=). It belongs to the filesystem: its bind mounts have it too.
+func seLinuxContext(flags []string) string {
+	for _, flag := range flags {
+		if label, ok := strings.CutPrefix(flag, "context="); ok {
+			return strings.Trim(label, `"`)
+		}
+	}
+	return ""
 }
 
 // readOnly reports whether the staging mount is to be read-only.

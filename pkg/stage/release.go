@@ -18,14 +18,23 @@ func (s *Stager) Unstage(ctx context.Context, volumeID, stagingPath string) erro
 	if err := needed("volume id", volumeID, "staging path", stagingPath); err != nil {
 		return err
 	}
+	return s.inTurn(ctx, s.unstages, volumeID, func() error {
+		return failed("unstage", volumeID, s.unstage(ctx, volumeID, stagingPath))
+	})
+}
+
+func (s *Stager) unstage(ctx context.Context, volumeID, stagingPath string) error {
 	r, err := s.records.load(volumeID)
 	if err == nil && r == nil {
 		r, err = s.reconstruct(ctx, volumeID, stagingPath)
 	}
-	if err == nil {
-		err = s.release(ctx, r, stagingPath)
+	if err != nil {
+		return err
 	}
-	return failed("unstage", volumeID, err)
+	if r.Epoch > 0 && r.Epoch <= s.seen.fencedUpTo(volumeID) {
+		return s.evict(ctx, r) // what a umount writes back would be another's data
+	}
+	return s.release(ctx, r, stagingPath)
 }
 
 // reconstruct gives the record of a volume that has none, by the device that is
@@ -64,12 +73,13 @@ func (s *Stager) release(ctx context.Context, r *record, stagingPath string) err
 			return err
 		}
 	}
-	return s.dismantle(ctx, r, stagingPath)
+	return s.dismantle(ctx, r, stagingPath, gently)
 }
 
 // wipe makes a half-formatted device blank again, so that another node may
 // format it: the format gate would refuse what it finds there. The record
-// proves that nothing but that mkfs was ever on it.
+// proves that nothing but that mkfs was ever on it, and goes on to say so: what
+// is cut off from here is wiped again, and a full disk does not keep it here.
 func (s *Stager) wipe(ctx context.Context, r *record) error {
 	d, err := s.iscsi.Find(ctx, r.target())
 	if errors.Is(err, initiator.ErrNotFound) {
@@ -83,10 +93,8 @@ func (s *Stager) wipe(ctx context.Context, r *record) error {
 			return failure
 		}
 		klog.FromContext(ctx).Error(err, "Half-formatted device could not be wiped: the next node will refuse it", "volume", r.VolumeID, "device", d.Path)
-		return nil
 	}
-	r.Formatting = false
-	return s.records.save(r)
+	return nil
 }
 
 // unused refuses while the volume is mounted anywhere but where it was staged.
@@ -126,11 +134,17 @@ func (s *Stager) numbers(ctx context.Context, r *record) ([]string, error) {
 	return numbers, nil
 }
 
+// How a mount is taken away, see Mounts.Unmount.
+const (
+	gently = false
+	atOnce = true
+)
+
 // dismantle unmounts, detaches, looks whether all of it is gone, and only then
 // drops the record.
-func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string) error {
+func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string, force bool) error {
 	for _, path := range slices.Compact([]string{stagingPath, r.StagingPath}) {
-		if err := s.vacate(ctx, seat(path, r.Block), r.Block); err != nil {
+		if err := s.vacate(ctx, seat(path, r.Block), r.Block, force); err != nil {
 			return err
 		}
 	}
@@ -150,11 +164,11 @@ func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string) e
 
 // vacate unmounts the seat; the file of a block volume's is ours, the staging
 // directory is the caller's.
-func (s *Stager) vacate(ctx context.Context, path string, block bool) error {
+func (s *Stager) vacate(ctx context.Context, path string, block, force bool) error {
 	if block {
-		return s.retract(ctx, path)
+		return s.retract(ctx, path, force)
 	}
-	return s.mounts.Unmount(ctx, path)
+	return s.mounts.Unmount(ctx, path, force)
 }
 
 // vanished is the last look before the record goes.

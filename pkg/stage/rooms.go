@@ -52,7 +52,9 @@ type Mounts interface {
 	Mount(ctx context.Context, r filesystem.MountRequest) error
 	BindDirectory(ctx context.Context, source, target string, flags []string, readOnly bool) error
 	BindDevice(ctx context.Context, device, target string, readOnly bool) error
-	Unmount(ctx context.Context, path string) error
+	// Unmount takes away what is mounted at path. With force it leaves the mount
+	// table at once, also while it is in use.
+	Unmount(ctx context.Context, path string, force bool) error
 	Remove(ctx context.Context, path string) error
 	Grow(ctx context.Context, fsType, device, path string) error
 	Usage(ctx context.Context, path string) (filesystem.Usage, error)

@@ -3,13 +3,19 @@
 // is written down in the stage record before it acts, may be repeated, and
 // converges from any point at which the process was killed.
 //
-// The caller runs at most one call per volume at a time; different volumes run
-// concurrently.
+// One call per volume runs at a time, a second one is ErrInFlight; different
+// volumes run concurrently, as many as Options.MaxConcurrent says.
+//
+// Run is the reconciler: it holds what is on the node against the records.
 package stage
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // The values of StageRequest.Fsck.
@@ -71,20 +77,46 @@ type Stats struct {
 	TotalInodes, AvailableInodes, UsedInodes int64
 }
 
-// Options are what a Stager works with.
+// Options are what a Stager works with. The rooms and the directory are needed;
+// other zero members take the defaults.
 type Options struct {
 	Iscsi      Iscsi  // the node's initiator
 	Disks      Disks  // contents of devices
 	Mounts     Mounts // the mount table
 	RecordsDir string // for the stage records: on the host's disk, not in the container
+	// Boot tells one boot of the host from another: what a record of another boot
+	// says of mounts and sessions is over. "" = not known.
+	Boot string
+	// MaxConcurrent bounds the stages that run at once, and the unstages; 16.
+	MaxConcurrent int
+	Fences        Fences        // what the controller fenced; nil = nobody does
+	Tell          func(Finding) // is told what the reconciler saw and did; it must return at once
+	Reach         Reach         // connects to a portal, to see whether it is reached; TCP
+	Abandoned     time.Duration // a stage that nobody came back for is taken down after it; 10 min
 }
+
+const (
+	defaultConcurrent = 16
+	// Longer than the kubelet's longest pause between two tries.
+	defaultAbandoned = 10 * time.Minute
+)
 
 // Stager runs the node's flows.
 type Stager struct {
-	iscsi   Iscsi
-	disks   Disks
-	mounts  Mounts
-	records store
+	iscsi     Iscsi
+	disks     Disks
+	mounts    Mounts
+	records   store
+	boot      string
+	fences    Fences
+	tell      func(Finding)
+	reach     Reach
+	abandoned time.Duration
+
+	volumes  *volumes
+	stages   *semaphore.Weighted
+	unstages *semaphore.Weighted // of their own: what goes must not wait for what cannot come
+	seen     *sightings
 }
 
 // New makes a Stager; RecordsDir is made where it is not there.
@@ -92,11 +124,32 @@ func New(o Options) (*Stager, error) {
 	if o.Iscsi == nil || o.Disks == nil || o.Mounts == nil {
 		return nil, fmt.Errorf("stage options: iscsi, disks and mounts are all needed: %w", ErrInvalid)
 	}
+	if o.MaxConcurrent < 0 {
+		return nil, fmt.Errorf("stage options: at most %d at once: below 0: %w", o.MaxConcurrent, ErrInvalid)
+	}
 	records, err := openRecords(o.RecordsDir)
 	if err != nil {
 		return nil, err
 	}
-	return &Stager{iscsi: o.Iscsi, disks: o.Disks, mounts: o.Mounts, records: records}, nil
+	most := int64(cmp.Or(o.MaxConcurrent, defaultConcurrent))
+	s := &Stager{
+		iscsi: o.Iscsi, disks: o.Disks, mounts: o.Mounts, records: records, boot: o.Boot,
+		fences: o.Fences, tell: o.Tell, reach: o.Reach, abandoned: cmp.Or(o.Abandoned, defaultAbandoned),
+		volumes:  &volumes{busy: map[string]struct{}{}},
+		stages:   semaphore.NewWeighted(most),
+		unstages: semaphore.NewWeighted(most),
+		seen:     newSightings(),
+	}
+	if s.fences == nil {
+		s.fences = noFences{}
+	}
+	if s.tell == nil {
+		s.tell = func(Finding) {}
+	}
+	if s.reach == nil {
+		s.reach = dial
+	}
+	return s, nil
 }
 
 // validate refuses what no stage can do and fills in the defaults.

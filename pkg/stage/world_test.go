@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/filesystem"
 	"github.com/san-csi/san-csi/pkg/initiator"
@@ -42,13 +43,36 @@ type world struct {
 	failure   map[string]error // by step, once the step is reached
 	daemon    error            // what is wrong with iscsid
 	lost      int              // sessions that are in recovery
+	open      map[string]bool  // mounts on which a pod has files open
+	boot      string           // of the host
+	pending   map[string]int64 // what the controller fenced
+	confirmed map[string]int64
+	unreached error // what is wrong with the portals
+	findings  []Finding
 
 	steps int
 	limit int // steps until the kill, -1 = none
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, records: t.TempDir(), naa: testNAA, size: gib, number: "8:16", limit: -1, failure: map[string]error{}}
+	return &world{t: t, records: t.TempDir(), naa: testNAA, size: gib, number: "8:16", limit: -1, failure: map[string]error{},
+		open: map[string]bool{}, boot: "first", pending: map[string]int64{}, confirmed: map[string]int64{}}
+}
+
+// What is not ours stands on every node, under every test: a session with its
+// device, and a mount. Whoever does something to it fails the test.
+const foreignIQN = "iqn.2001-04.com.example:by-hand"
+
+var foreignMounts = []filesystem.Mount{
+	{Path: "/", Device: "254:0", Type: "ext4", Root: "/"},
+	{Path: "/mnt/by-hand", Device: "8:160", Type: "ext4", Root: "/"},
+}
+
+func (w *world) ours(iqn string) {
+	w.t.Helper()
+	if iqn != testIQN {
+		w.t.Errorf("something is done to target %s", iqn)
+	}
 }
 
 func (w *world) step(name string) error {
@@ -61,7 +85,12 @@ func (w *world) step(name string) error {
 
 // process is a driver that is started on the node.
 func (w *world) process() *Stager {
-	s, err := New(Options{Iscsi: fakeIscsi{w}, Disks: fakeDisks{w}, Mounts: fakeMounts{w}, RecordsDir: w.records})
+	s, err := New(Options{
+		Iscsi: fakeIscsi{w}, Disks: fakeDisks{w}, Mounts: fakeMounts{w}, RecordsDir: w.records,
+		Boot: w.boot, Fences: fakeFences{w}, Abandoned: time.Minute,
+		Tell:  func(f Finding) { w.findings = append(w.findings, f) },
+		Reach: func(context.Context, string) error { return w.unreached },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -117,6 +146,7 @@ func (w fakeIscsi) device() initiator.Device {
 }
 
 func (w fakeIscsi) Attach(_ context.Context, t initiator.Target) (initiator.Device, error) {
+	w.ours(t.IQN)
 	if err := w.step("login"); err != nil {
 		return initiator.Device{}, err
 	}
@@ -151,7 +181,8 @@ func (w fakeIscsi) Resize(_ context.Context, t initiator.Target) (initiator.Devi
 
 func (w fakeIscsi) Daemon(context.Context) error { return w.daemon }
 
-func (w fakeIscsi) Sever(context.Context, string) error {
+func (w fakeIscsi) Sever(_ context.Context, iqn string) error {
+	w.ours(iqn)
 	w.offline = true
 	return w.step("sever")
 }
@@ -163,7 +194,8 @@ func (w fakeIscsi) Detach(_ context.Context, iqn, naa string) error {
 	if w.attached && len(w.mounts) > 0 {
 		w.t.Errorf("device deleted beneath mounts %v", w.mounts)
 	}
-	if iqn != testIQN || w.attached && naa != w.naa {
+	w.ours(iqn)
+	if w.attached && naa != w.naa {
 		w.t.Errorf("detach of %s %s", iqn, naa)
 	}
 	w.attached = false
@@ -181,12 +213,35 @@ func (w fakeIscsi) Owner(_ context.Context, number string) (initiator.Owner, err
 	return initiator.Owner{IQN: testIQN, NAA: w.naa}, nil
 }
 
-func (w fakeIscsi) Mapping(context.Context, string) (initiator.Mapping, error) {
+func (w fakeIscsi) Mapping(_ context.Context, iqn string) (initiator.Mapping, error) {
+	if iqn == foreignIQN {
+		return initiator.Mapping{Sessions: 1, Devices: []initiator.Device{{Number: foreignMounts[1].Device}}}, nil
+	}
+	if iqn != testIQN {
+		return initiator.Mapping{}, nil
+	}
 	m := initiator.Mapping{Sessions: w.sessions, Recovering: w.lost}
 	if w.attached {
 		m.Devices = append(m.Devices, w.device())
 	}
 	return m, nil
+}
+
+type fakeFences struct{ *world }
+
+func (w fakeFences) Pending(context.Context) (map[string]int64, error) {
+	return w.pending, w.failure["pending"]
+}
+
+func (w fakeFences) Confirm(_ context.Context, volumeID string, epoch int64) error {
+	if volumeID == volume && w.fenced && (w.attached || w.sessions > 0 || len(w.mounts) > 0) {
+		w.t.Errorf("confirmed over sessions %d, attached %t, mounts %v", w.sessions, w.attached, w.mounts)
+	}
+	if err := w.step("confirm"); err != nil {
+		return err
+	}
+	w.confirmed[volumeID] = epoch
+	return nil
 }
 
 type fakeDisks struct{ *world }
@@ -231,7 +286,7 @@ func (w fakeDisks) Check(_ context.Context, _, _ string, mode filesystem.Fsck) e
 type fakeMounts struct{ *world }
 
 func (w fakeMounts) List(context.Context) ([]filesystem.Mount, error) {
-	return slices.Clone(w.mounts), nil
+	return slices.Concat(foreignMounts, w.mounts), nil
 }
 
 func (w fakeMounts) Mount(_ context.Context, r filesystem.MountRequest) error {
@@ -268,9 +323,15 @@ func (w fakeMounts) BindDevice(_ context.Context, device, target string, readOnl
 	return w.step("bound")
 }
 
-func (w fakeMounts) Unmount(_ context.Context, path string) error {
+func (w fakeMounts) Unmount(_ context.Context, path string, force bool) error {
 	if err := w.step("umount"); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(foreignMounts, func(m filesystem.Mount) bool { return m.Path == path }) {
+		w.t.Errorf("umount of %s", path)
+	}
+	if w.open[path] && !force {
+		return fmt.Errorf("umount %s: %w", path, filesystem.ErrBusy)
 	}
 	if w.fenced && w.attached && !w.offline && len(w.mountsAt(path)) > 0 {
 		w.t.Error("a umount wrote back what an older grant left in memory")

@@ -87,9 +87,9 @@ func (s mountSteps) BindDevice(ctx context.Context, device, target string, readO
 	return s.Mounts.BindDevice(ctx, device, target, readOnly)
 }
 
-func (s mountSteps) Unmount(ctx context.Context, path string) error {
+func (s mountSteps) Unmount(ctx context.Context, path string, force bool) error {
 	defer around(ctx, "unmount")()
-	return s.Mounts.Unmount(ctx, path)
+	return s.Mounts.Unmount(ctx, path, force)
 }
 
 func (s mountSteps) Remove(ctx context.Context, path string) error {

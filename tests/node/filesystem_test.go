@@ -103,7 +103,7 @@ func testFsck(t *testing.T, b *bench) {
 		state        string     // of the filesystem, afterwards
 	}{
 		{"", markErrors, codes.OK, "clean"},
-		{"preen", loseInode, codes.Internal, "clean with errors"},
+		{"preen", loseInode, codes.FailedPrecondition, "clean with errors"},
 		{"repair", loseInode, codes.OK, "clean"},
 		{"off", loseInode, codes.OK, "clean with errors"},
 	} {

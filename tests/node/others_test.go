@@ -69,7 +69,7 @@ func (b *bench) other(t *testing.T, beside *volume) *other {
 	}
 	o, group := &other{b: b, iqn: made.IQN}, like[0].VolumeAccessGroups[0]
 	t.Cleanup(func() { o.undo(t, group, made.VolumeID) })
-	if err := b.lab.Element.AddVolumesToVolumeAccessGroup(t.Context(), group, made.VolumeID); err != nil {
+	if _, err := b.lab.Element.AddVolumesToVolumeAccessGroup(t.Context(), group, made.VolumeID); err != nil {
 		t.Fatal(err)
 	}
 	b.sh(t, fmt.Sprintf("target=%s portal=%s\n%s\nmkfs.ext4 -q $d && mkdir -p /mnt/by-hand && mount $d /mnt/by-hand && echo kept > /mnt/by-hand/file && sync",
@@ -94,7 +94,7 @@ func (o *other) undo(t *testing.T, group, id int64) {
 	if err != nil {
 		t.Error(err)
 	}
-	if err := o.b.lab.Element.RemoveVolumesFromVolumeAccessGroup(ctx, group, id); err != nil {
+	if _, err := o.b.lab.Element.RemoveVolumesFromVolumeAccessGroup(ctx, group, id); err != nil {
 		t.Error(err)
 	}
 	if err := o.b.lab.Element.DeleteVolume(ctx, id); err != nil {

@@ -54,7 +54,11 @@ type Array struct {
 	names      keyLocks[nameKey]
 	volumes    keyLocks[int64]
 	initiators keyLocks[string]
-	groups     index
+	groups     groupCache
+	recent     recent
+
+	joins, parts batcher[san.Node, int64, none] // volumes into and out of a node's group
+	listing      batcher[none, none, []api.Session]
 
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
@@ -91,7 +95,9 @@ func New(c Config) (*Array, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	return &Array{config: c, client: c.Client, clock: c.Clock}, nil
+	a := &Array{config: c, client: c.Client, clock: c.Clock}
+	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
+	return a, nil
 }
 
 // Recheck forgets what is known of the array: its address or the credentials

@@ -189,6 +189,6 @@ func (a *Array) claimClone(ctx context.Context, v api.Volume, r record, s shape,
 		request.QoS = &defaults
 	}
 	klog.FromContext(ctx).V(2).Info("Clone has its content", "volumeID", v.VolumeID, "source", r.source)
-	v, err = a.client.ModifyVolume(ctx, request)
+	v, err = a.change(ctx, v, request)
 	return v, r, err
 }

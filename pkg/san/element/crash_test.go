@@ -144,8 +144,8 @@ func TestDuplicateClaimedVolumesLowestWins(t *testing.T) {
 
 func TestForeignKeysSurvive(t *testing.T) {
 	b := newBench(t)
-	a, n := b.open(t, "east", "one"), testNode(t, "a")
-	v := makeVolume(t, a, "pvc-1")
+	v, n := makeVolume(t, b.open(t, "east", "one"), "pvc-1"), testNode(t, "a")
+	a := b.open(t, "east", "two") // which has not seen the volume without the key
 	raw := b.volume(t, v.Handle.Volume)
 	raw.Attributes["backup"] = json.RawMessage(`{"kept":12345678901234567890}`)
 	_, err := b.client.ModifyVolume(t.Context(), api.ModifyVolumeRequest{VolumeID: raw.VolumeID, Attributes: raw.Attributes})

@@ -86,6 +86,7 @@ func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
 
 // remove deletes an active volume, and purges it unless keep.
 func (a *Array) remove(ctx context.Context, v api.Volume, keep bool) error {
+	a.recent.drop(v.VolumeID)
 	if v.Status != api.StatusDeleted {
 		if err := a.client.DeleteVolume(ctx, v.VolumeID); err != nil && !gone(err) && !a.isDeleted(ctx, v, err) {
 			return err

@@ -2,6 +2,7 @@ package element
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,19 +30,26 @@ func (a *Array) Grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 }
 
 func (a *Array) grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode) (*san.Grant, error) {
-	info, err := a.clusterInfo(ctx)
-	if err != nil {
-		return nil, err
+	// What is remembered of a volume may be written only where nobody else can
+	// have written meanwhile, and where the answer shows whether the rest is so.
+	if v, r, ok := a.recall(ctx, h); ok && a.isPlain(v, r) && r.holderOf(n.IQN) < 0 && checkHolders(r, n, m) == nil {
+		g, err := a.give(ctx, h, v, r, n, m)
+		if !errors.Is(err, errMoved) {
+			return g, err
+		}
 	}
-	v, r, err := a.load(ctx, h)
+	v, r, err := a.reload(ctx, h)
 	if err != nil {
 		return nil, err
 	}
 	if v, r, err = a.finishFence(ctx, v, r); err != nil {
 		return nil, err
 	}
-	if v.Access != api.AccessReadWrite && v.Access != api.AccessReadOnly {
+	if !usable(v) {
 		return nil, fmt.Errorf("its access is %q: %w", v.Access, san.ErrBusy)
+	}
+	if epoch := r.barring(n); epoch != 0 {
+		return nil, &san.FencedError{Volume: h, Node: n, Epoch: epoch}
 	}
 	if err := checkHolders(r, n, m); err != nil {
 		return nil, err
@@ -49,15 +57,58 @@ func (a *Array) grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
 		return nil, err
 	}
+	return a.give(ctx, h, v, r, n, m)
+}
+
+func usable(v api.Volume) bool {
+	return v.Access == api.AccessReadWrite || v.Access == api.AccessReadOnly
+}
+
+// isPlain tells that nothing about a remembered volume asks for another look:
+// no fence, no key that other clients write, nobody let in who has no grant.
+func (a *Array) isPlain(v api.Volume, r record) bool {
+	return r.owner.Cluster != "" && len(r.foreign) == 0 && r.fence == nil && len(r.fenced) == 0 && usable(v) && !a.hasStrays(v, r)
+}
+
+// hasStrays tells whether the volume is in a group that is not known to be one
+// of a node with a grant.
+func (a *Array) hasStrays(v api.Volume, r record) bool {
+	return slices.ContainsFunc(v.VolumeAccessGroups, func(id int64) bool {
+		return !slices.ContainsFunc(r.grants, func(h holder) bool {
+			g, known, _ := a.groups.get(h.node.IQN)
+			return known && g.ID == id
+		})
+	})
+}
+
+// give records the grant and lets the node in. What is refused then leaves no
+// grant behind; errMoved where the record's answer shows another volume than the
+// one that was taken for granted.
+func (a *Array) give(ctx context.Context, h san.Handle, v api.Volume, r record, n san.Node, m san.Mode) (*san.Grant, error) {
+	info, err := a.clusterInfo(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := a.checkGroup(ctx, n, v.VolumeID); err != nil {
 		return nil, err
 	}
-	if r.holderOf(n.IQN) < 0 {
+	anew := r.holderOf(n.IQN) < 0
+	if anew {
 		if v, r, err = a.record(ctx, v, r, n, m); err != nil {
 			return nil, err
 		}
+		if h.UUID != "" && uuidPart(v) != h.UUID || v.Status != api.StatusActive || !usable(v) || a.hasStrays(v, r) {
+			err = errMoved
+		}
 	}
-	if err := a.join(ctx, n, v.VolumeID); err != nil {
+	if g, known, _ := a.groups.get(n.IQN); err == nil && !(known && slices.Contains(v.VolumeAccessGroups, g.ID)) {
+		err = a.join(ctx, n, v.VolumeID)
+	}
+	if err != nil {
+		if anew && (errors.Is(err, errMoved) || !errors.Is(fail("join", n, err), san.ErrUnavailable)) {
+			_, _, undo := a.forget(ctx, v, r, n)
+			err = errors.Join(err, undo)
+		}
 		return nil, err
 	}
 	return &san.Grant{
@@ -92,9 +143,7 @@ func (a *Array) record(ctx context.Context, v api.Volume, r record, n san.Node, 
 	}
 	r.epoch++
 	r.grants = append(slices.Clip(r.grants), holder{n, r.epoch, m})
-	fenced := r
-	fenced.fence = &fence{api.AccessReadWrite, n}
-	if _, err := fenced.attributes(v.Name); err != nil {
+	if _, err := r.reserving(n).attributes(v.Name); err != nil {
 		return v, r, err
 	}
 	v, err := a.write(ctx, v, r)
@@ -105,14 +154,11 @@ func (a *Array) record(ctx context.Context, v api.Volume, r record, n san.Node, 
 // an addition leaves that landed after its caller gave up. A foreign group that
 // holds the volume is ErrBusy.
 func (a *Array) dropStrays(ctx context.Context, v api.Volume, r record) (api.Volume, record, error) {
-	groups, err := a.groupsByID(ctx, v.VolumeAccessGroups)
+	groups, err := a.groupsOf(ctx, v)
 	if err != nil {
 		return v, r, err
 	}
 	for _, g := range groups {
-		if !slices.Contains(g.Volumes, v.VolumeID) {
-			continue
-		}
 		n, ok := g.node()
 		if g.cluster != a.config.Cluster || !ok {
 			return v, r, fmt.Errorf("volume %d is in access group %d (%s), which is not this cluster's: take it out there: %w",

@@ -58,27 +58,38 @@ func (g group) check(cluster string, n san.Node) error {
 }
 
 // findGroup is the group that an initiator is in, nil where it is in none. The
-// array finds groups by id alone, so the id is remembered, and verified.
+// array finds groups by id alone, so they are remembered as they were last seen:
+// whoever changes one verifies it by the answer.
 func (a *Array) findGroup(ctx context.Context, iqn string) (*group, error) {
-	if id, ok := a.groups.get(iqn); ok {
-		known, err := a.groupsByID(ctx, []int64{id})
-		if err != nil {
-			return nil, err
-		}
-		if len(known) == 1 && known[0].holds(iqn) {
-			return &known[0], nil
-		}
-		a.groups.drop(iqn)
+	g, known, all := a.groups.get(iqn)
+	if known {
+		return &g, nil
 	}
-	var found *group
+	if all {
+		return nil, nil
+	}
+	var seen []group
 	err := a.eachGroup(ctx, func(g group) bool {
-		if g.holds(iqn) {
-			found = &g
-			a.groups.put(iqn, g.ID)
-		}
-		return found == nil
+		seen = append(seen, g)
+		return true
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	a.groups.fill(seen)
+	if g, known, _ = a.groups.get(iqn); known {
+		return &g, nil
+	}
+	return nil, nil
+}
+
+// groupsOf are the groups that a volume is in, as the array has them now.
+func (a *Array) groupsOf(ctx context.Context, v api.Volume) ([]group, error) {
+	groups, err := a.groupsByID(ctx, v.VolumeAccessGroups)
+	for _, g := range groups {
+		a.groups.put(g)
+	}
+	return slices.DeleteFunc(groups, func(g group) bool { return !slices.Contains(g.Volumes, v.VolumeID) }), err
 }
 
 func (a *Array) groupsByID(ctx context.Context, ids []int64) ([]group, error) {
@@ -114,128 +125,4 @@ func (a *Array) eachGroup(ctx context.Context, visit func(group) (more bool)) er
 		}
 		first = page[len(page)-1].ID + 1
 	}
-}
-
-// ensureGroup is the node's group, made where there is none. Its caller holds
-// the initiator's lock. The array takes an initiator into one group only, so a
-// creation that lands late cannot make a second.
-func (a *Array) ensureGroup(ctx context.Context, n san.Node) (*group, error) {
-	g, err := a.findGroup(ctx, n.IQN)
-	if err == nil && g == nil {
-		g, err = a.makeGroup(ctx, n)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return g, g.check(a.config.Cluster, n)
-}
-
-func (a *Array) makeGroup(ctx context.Context, n san.Node) (*group, error) {
-	made, err := a.client.CreateVolumeAccessGroup(ctx, api.CreateVolumeAccessGroupRequest{
-		Name: mapName(n.IQN), Initiators: []string{n.IQN},
-		Attributes: api.Attributes{keyCluster: quote(a.config.Cluster), keyTag: quote(n.Tag)},
-	})
-	if api.IsName(err, api.XExceededLimit) && strings.Contains(err.Error(), n.IQN) {
-		// It came into a group since it was looked for.
-		if g, findErr := a.findGroup(ctx, n.IQN); findErr != nil || g != nil {
-			return g, findErr
-		}
-	}
-	if err != nil {
-		return nil, fail("make access group for", n.IQN, err)
-	}
-	a.groups.put(n.IQN, made.ID)
-	g := readGroup(made)
-	return &g, nil
-}
-
-// checkGroup makes sure that the node has a group that it may use, with room
-// for the volume.
-func (a *Array) checkGroup(ctx context.Context, n san.Node, volume int64) error {
-	unlock, err := a.initiators.lock(ctx, n.IQN)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	g, err := a.ensureGroup(ctx, n)
-	if err != nil || slices.Contains(g.Volumes, volume) {
-		return err
-	}
-	bound, err := a.volumesPerNode(ctx)
-	if err == nil && bound > 0 && len(g.Volumes) >= bound {
-		err = fmt.Errorf("node %s has %d volumes, at most %d: %w", n, len(g.Volumes), bound, san.ErrExhausted)
-	}
-	return err
-}
-
-// volumesPerNode is how many volumes a node may have: the configured number, or
-// what the array lets into one group; 0 = no bound is known.
-func (a *Array) volumesPerNode(ctx context.Context) (int, error) {
-	l, err := a.wireLimits(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if bound := a.config.MaxVolumesPerNode; bound > 0 && (l.VolumesPerGroupMax == 0 || bound < l.VolumesPerGroupMax) {
-		return bound, nil
-	}
-	return l.VolumesPerGroupMax, nil
-}
-
-// join puts a volume into the node's group.
-func (a *Array) join(ctx context.Context, n san.Node, volume int64) error {
-	unlock, err := a.initiators.lock(ctx, n.IQN)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	g, err := a.ensureGroup(ctx, n)
-	if err != nil {
-		return err
-	}
-	if slices.Contains(g.Volumes, volume) {
-		return nil
-	}
-	err = a.client.AddVolumesToVolumeAccessGroup(ctx, g.ID, volume)
-	if api.IsName(err, api.XAlreadyInVolumeAccessGroup) {
-		return nil
-	}
-	return err
-}
-
-// part takes a volume out of the node's group and deletes the group where that
-// empties it. A group that is not this node's is left alone.
-func (a *Array) part(ctx context.Context, n san.Node, volume int64) error {
-	unlock, err := a.initiators.lock(ctx, n.IQN)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	g, err := a.findGroup(ctx, n.IQN)
-	if err != nil || g == nil || g.cluster != a.config.Cluster || g.tag != n.Tag {
-		return err
-	}
-	if slices.Contains(g.Volumes, volume) {
-		err := a.client.RemoveVolumesFromVolumeAccessGroup(ctx, g.ID, volume)
-		if err != nil && !api.IsName(err, api.XNotInVolumeAccessGroup) {
-			return err
-		}
-	}
-	return a.deleteEmpty(ctx, *g)
-}
-
-// deleteEmpty deletes a group of ours that holds no volume any more. Its caller
-// holds the initiator's lock.
-func (a *Array) deleteEmpty(ctx context.Context, g group) error {
-	now, err := a.groupsByID(ctx, []int64{g.ID})
-	if err != nil || len(now) == 0 || len(now[0].Volumes) > 0 || now[0].cluster != a.config.Cluster {
-		return err
-	}
-	for _, iqn := range g.Initiators {
-		a.groups.drop(strings.ToLower(iqn))
-	}
-	err = a.client.DeleteVolumeAccessGroup(ctx, g.ID, true)
-	if api.IsName(err, api.XVolumeAccessGroupIDDoesNotExist) {
-		return nil
-	}
-	return err
 }

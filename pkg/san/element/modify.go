@@ -33,7 +33,7 @@ func (a *Array) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Vo
 		return nil, fail("modify volume", h, err)
 	}
 	if request.TotalSize != 0 || request.QoS != nil || request.QoSPolicyID != 0 || request.Attributes != nil {
-		if v, err = a.client.ModifyVolume(ctx, request); err != nil {
+		if v, err = a.change(ctx, v, request); err != nil {
 			return nil, fail("modify volume", h, err)
 		}
 	}

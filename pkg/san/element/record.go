@@ -27,6 +27,7 @@ const (
 	keyNote    = keyPrefix + "note"   // see packText
 	keyGrants  = keyPrefix + "grants" // <node id>=<epoch>, 's' if shared, 'r' if read only; separated by spaces
 	keyFence   = keyPrefix + "fence"  // <former access> <tag of a node in grants>: a fence is under way
+	keyFenced  = keyPrefix + "fenced" // <mark of a node>=<epoch>; separated by spaces: no grant to it until it has confirmed
 	keyTag     = keyPrefix + "tag"    // of an access group: its node's tag
 
 	maxAttributeBytes = 999 // Element takes less than 1000
@@ -48,6 +49,7 @@ type record struct {
 	epoch   int64
 	grants  []holder
 	fence   *fence
+	fenced  []fenced
 	foreign api.Attributes // other clients' keys
 }
 
@@ -63,6 +65,13 @@ type holder struct {
 type fence struct {
 	former string
 	node   san.Node
+}
+
+// fenced is a node that kept a session when it was fenced: it may still hold
+// what it has not written yet. Nothing of grants up to the epoch may come back.
+type fenced struct {
+	mark  string // see markOf
+	epoch int64
 }
 
 func (r record) pending() bool { return strings.HasPrefix(r.state, pendingPrefix) }
@@ -148,6 +157,13 @@ func (r *record) readAccess(v api.Volume, texts map[string]string) error {
 		}
 		r.grants = append(r.grants, h)
 	}
+	for _, text := range strings.Fields(texts[keyFenced]) {
+		f, err := readFenced(text)
+		if err != nil {
+			return damaged(v, keyFenced, err)
+		}
+		r.fenced = append(r.fenced, f)
+	}
 	text, ok := texts[keyFence]
 	if !ok {
 		return nil
@@ -168,11 +184,12 @@ func damaged(v api.Volume, key string, err error) error {
 }
 
 // fits tells whether the array keeps the record with the worst that a node may
-// add to it: a grant of the longest node id, and the mark of its fence.
+// add to it: a grant of the longest node id, and the marks of its fence.
 func (r record) fits(elementName string) bool {
 	n := san.Node{IQN: strings.Repeat("i", san.MaxNodeIDLength-len("#01234567")), Tag: "01234567"}
 	r.grants = []holder{{n, math.MaxInt32, san.Mode{Shared: true, ReadOnly: true}}}
-	r.fence = &fence{api.AccessReadWrite, n}
+	r.epoch = math.MaxInt32
+	r = r.reserving(n)
 	r.note += strings.Repeat("n", max(0, san.NoteLength-len(r.note)))
 	_, err := r.attributes(elementName)
 	return err == nil
@@ -201,6 +218,11 @@ func (r record) attributes(elementName string) (api.Attributes, error) {
 		grants = append(grants, h.String())
 	}
 	texts[keyGrants] = strings.Join(grants, " ")
+	var out []string
+	for _, f := range r.fenced {
+		out = append(out, f.String())
+	}
+	texts[keyFenced] = strings.Join(out, " ")
 	if r.fence != nil {
 		texts[keyFence] = r.fence.former + " " + r.fence.node.Tag
 	}

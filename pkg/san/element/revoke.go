@@ -34,7 +34,14 @@ func (a *Array) Revoke(ctx context.Context, h san.Handle, n san.Node) error {
 }
 
 func (a *Array) revoke(ctx context.Context, h san.Handle, n san.Node) error {
-	v, r, err := a.load(ctx, h)
+	if v, r, ok := a.recall(ctx, h); ok && a.isPlain(v, r) && slices.Contains(r.nodes(), n) {
+		v, r, err := a.fenceOff(ctx, v, r, n)
+		if err == nil && !a.hasStrays(v, r) || ctx.Err() != nil {
+			return err
+		}
+		// Whatever it is, a look shows it.
+	}
+	v, r, err := a.reload(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -60,13 +67,13 @@ func (a *Array) revoke(ctx context.Context, h san.Handle, n san.Node) error {
 // all the same.
 func (a *Array) reaching(ctx context.Context, v api.Volume, r record) ([]san.Node, error) {
 	nodes := r.nodes()
-	groups, err := a.groupsByID(ctx, v.VolumeAccessGroups)
+	groups, err := a.groupsOf(ctx, v)
 	if err != nil {
 		return nil, err
 	}
 	for _, g := range groups {
 		n, ok := g.node()
-		if ok && g.cluster == a.config.Cluster && slices.Contains(g.Volumes, v.VolumeID) && !slices.Contains(nodes, n) {
+		if ok && g.cluster == a.config.Cluster && !slices.Contains(nodes, n) {
 			nodes = append(nodes, n)
 		}
 	}
@@ -106,8 +113,13 @@ func (a *Array) forget(ctx context.Context, v api.Volume, r record, n san.Node) 
 }
 
 // outwait waits for a session to end that cannot be ended here, because locking
-// the volume would cut off others.
+// the volume would cut off others. The node is kept out from now on.
 func (a *Array) outwait(ctx context.Context, v api.Volume, r record, n san.Node, others []san.Node) (api.Volume, record, error) {
+	v, err := a.write(ctx, v, r.bar(n))
+	if err != nil {
+		return v, r, err
+	}
+	r = r.bar(n)
 	if err := a.awaitNoSession(ctx, v.VolumeID, n.IQN); err != nil {
 		return v, r, fmt.Errorf("initiator %s still has a session on volume %d, which cannot be locked while %v holds it: %w: %w",
 			n.IQN, v.VolumeID, others, san.ErrUnavailable, err)
@@ -130,17 +142,20 @@ func (a *Array) lockOut(ctx context.Context, v api.Volume, r record, n san.Node)
 }
 
 // finishFence carries out a fence that is in the record. Until the session is
-// gone the volume stays locked; then access, mark and grant change in one call.
+// gone the volume stays locked; then access, marks and grant change in one call.
 func (a *Array) finishFence(ctx context.Context, v api.Volume, r record) (api.Volume, record, error) {
 	if r.fence == nil {
 		return v, r, nil
 	}
 	f := *r.fence
+	if _, err := a.groupsOf(ctx, v); err != nil {
+		return v, r, err
+	}
 	if err := a.part(ctx, f.node, v.VolumeID); err != nil {
 		return v, r, err
 	}
 	if v.Access != api.AccessLocked {
-		locked, err := a.client.ModifyVolume(ctx, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: api.AccessLocked})
+		locked, err := a.change(ctx, v, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: api.AccessLocked})
 		if err != nil {
 			return v, r, err
 		}
@@ -149,20 +164,31 @@ func (a *Array) finishFence(ctx context.Context, v api.Volume, r record) (api.Vo
 	if err := a.awaitNoSession(ctx, v.VolumeID, f.node.IQN); err != nil {
 		return v, r, fmt.Errorf("volume %d is locked and initiator %s still has a session on it: %w: %w", v.VolumeID, f.node.IQN, san.ErrUnavailable, err)
 	}
-	r = r.without(f.node)
+	r = r.bar(f.node).without(f.node)
 	attributes, err := r.attributes(v.Name)
 	if err != nil {
 		return v, r, err
 	}
-	v, err = a.client.ModifyVolume(ctx, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: f.former, Attributes: attributes})
+	v, err = a.change(ctx, v, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: f.former, Attributes: attributes})
 	return v, r, err
 }
 
+// sessions are the initiator's sessions on the volume now. Callers that ask at
+// once share one call of the array.
 func (a *Array) sessions(ctx context.Context, volume int64, iqn string) ([]api.Session, error) {
+	all, err := a.listing.do(ctx, none{}, none{})
+	var found []api.Session
+	for _, s := range all {
+		if s.VolumeID == volume && strings.EqualFold(s.InitiatorName, iqn) {
+			found = append(found, s)
+		}
+	}
+	return found, err
+}
+
+func (a *Array) listSessions(ctx context.Context, _ none, askers []none) []answer[[]api.Session] {
 	all, err := a.client.ListISCSISessions(ctx)
-	return slices.DeleteFunc(all, func(s api.Session) bool {
-		return s.VolumeID != volume || !strings.EqualFold(s.InitiatorName, iqn)
-	}), err
+	return same(len(askers), all, err)
 }
 
 // awaitNoSession asks again and again, since the array tells nothing unasked.

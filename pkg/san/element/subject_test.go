@@ -163,7 +163,8 @@ func (b *bench) addAccess(t *testing.T, v san.Volume, n san.Node) {
 	t.Helper()
 	for _, g := range b.groups(t) {
 		if slices.Contains(g.Initiators, n.IQN) {
-			must(t, b.client.AddVolumesToVolumeAccessGroup(t.Context(), g.ID, v.Handle.Volume))
+			_, err := b.client.AddVolumesToVolumeAccessGroup(t.Context(), g.ID, v.Handle.Volume)
+			must(t, err)
 			return
 		}
 	}
@@ -213,6 +214,8 @@ type gate struct {
 
 	mu   sync.Mutex
 	next map[string]*heldCall
+	got  []string // methods called
+	then map[string]func()
 	left int    // calls until the caller's death, 0 = none is near
 	die  func() // the caller's death
 }
@@ -240,6 +243,29 @@ func (h *heldCall) Land(t *testing.T) {
 	resp, err := h.gate.forward(t.Context(), <-h.body)
 	must(t, err)
 	must(t, resp.Body.Close())
+}
+
+// after does something when the next call of that method was carried out, before
+// its answer.
+func (g *gate) after(method string, do func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.then = map[string]func(){method: do}
+}
+
+// counted are the calls that were made while do ran, by method.
+func (g *gate) counted(do func()) map[string]int {
+	g.mu.Lock()
+	g.got = nil
+	g.mu.Unlock()
+	do()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	calls := map[string]int{}
+	for _, method := range g.got {
+		calls[method]++
+	}
+	return calls
 }
 
 // cutAfter kills the caller when the array has carried out its n-th call from
@@ -284,6 +310,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	held := g.next[request.Method]
 	delete(g.next, request.Method)
+	g.got = append(g.got, request.Method)
+	then := g.then[request.Method]
+	delete(g.then, request.Method)
 	g.mu.Unlock()
 	if held != nil {
 		held.body <- body
@@ -294,6 +323,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if then != nil {
+		then()
+	}
 	if g.cut() {
 		panic(http.ErrAbortHandler)
 	}

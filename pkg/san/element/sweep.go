@@ -97,7 +97,7 @@ func (a *Array) sweepAccess(ctx context.Context, h san.Handle) error {
 	defer unlock()
 	ctx, cancel := context.WithTimeout(ctx, sweepPatience)
 	defer cancel()
-	v, r, err := a.load(ctx, h)
+	v, r, err := a.reload(ctx, h)
 	if errors.Is(err, san.ErrNotFound) {
 		return nil
 	}

@@ -79,7 +79,41 @@ func (a *Array) write(ctx context.Context, v api.Volume, r record) (api.Volume, 
 	if err != nil {
 		return v, err
 	}
-	return a.client.ModifyVolume(ctx, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Attributes: attributes})
+	return a.change(ctx, v, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Attributes: attributes})
+}
+
+// change is ModifyVolume, and remembers what the array made of it. Its caller
+// holds the same lock as write's.
+func (a *Array) change(ctx context.Context, v api.Volume, r api.ModifyVolumeRequest) (api.Volume, error) {
+	changed, err := a.client.ModifyVolume(ctx, r)
+	if err != nil {
+		a.recent.drop(v.VolumeID)
+		return v, err
+	}
+	a.recent.put(changed, a.clock.Now())
+	return changed, nil
+}
+
+// reload is load for whoever holds the volume's lock, and remembers it.
+func (a *Array) reload(ctx context.Context, h san.Handle) (api.Volume, record, error) {
+	v, r, err := a.load(ctx, h)
+	if err != nil {
+		a.recent.drop(h.Volume)
+		return v, r, err
+	}
+	a.recent.put(v, a.clock.Now())
+	return v, r, nil
+}
+
+// recall is the volume of a handle as this process last read or changed it,
+// unless that is too long ago.
+func (a *Array) recall(ctx context.Context, h san.Handle) (api.Volume, record, bool) {
+	v, ok := a.recent.get(h.Volume, a.clock.Now())
+	if !ok || v.Status != api.StatusActive || h.UUID != "" && uuidPart(v) != h.UUID || a.isThis(ctx, h.Array) != nil {
+		return v, record{}, false
+	}
+	r, err := a.read(v)
+	return v, r, err == nil && !r.pending()
 }
 
 // isThis is ErrNotFound where a handle is of another array.

@@ -58,7 +58,7 @@ type Held interface {
 // Run runs the suite; make gives each test a subject of its own.
 func Run(t *testing.T, make func(t *testing.T) Subject) {
 	for _, group := range []map[string]func(*testing.T, Subject){
-		createTests(), volumeTests(), grantTests(), revokeTests(), sweepTests(), promiseTests(),
+		createTests(), volumeTests(), grantTests(), revokeTests(), fenceTests(), sweepTests(), promiseTests(),
 		snapshotTests(), groupTests(), cloneTests(),
 	} {
 		for name, test := range group {
@@ -136,4 +136,14 @@ func briefly(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// eventually waits for what the array does by itself.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }

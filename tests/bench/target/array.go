@@ -133,7 +133,8 @@ func (a *Array) Create(ctx context.Context, n int, qos element.QoS) ([]Volume, e
 		volumes = append(volumes, Volume{ID: v.VolumeID, LUN: LUN{Portal: a.portal, IQN: v.IQN}})
 		ids = append(ids, v.VolumeID)
 	}
-	return volumes, a.Element.AddVolumesToVolumeAccessGroup(ctx, a.group, ids...)
+	_, err := a.Element.AddVolumesToVolumeAccessGroup(ctx, a.group, ids...)
+	return volumes, err
 }
 
 // SetQoS changes a volume's quality of service.
