@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,chaos,cluster,chart,conformance,images ./tests/...
+	@go vet ./... && go vet -tags guest,bench,chaos,cluster,chart,conformance,images ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -59,6 +59,10 @@ bench-array: build ## the software array against tgtd, and how true its QoS is: 
 	@hack/ensure-gcc
 	@go run ./tests/bench -array $(BIN)/san-array -out $(BIN)/bench $(BENCH)
 	@go run -C tests/bench/plot . $(abspath $(BIN))/bench/bench.json $(abspath $(BIN))/bench/noisy-neighbour.svg
+
+.PHONY: bench-node
+bench-node: build ## NodeStage against a shell script that does the same, in one virtual machine: the ratio of ten rounds
+	@go test -tags guest,bench -count=1 -timeout 20m -run TestStageAgainstScript ./tests/node
 
 .PHONY: lint
 lint: ## golangci-lint, built from its module

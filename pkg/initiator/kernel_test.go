@@ -52,6 +52,7 @@ type kernel struct {
 	next      int             // session and host number of the next login
 	daemon    *daemon         // multipathd, nil where it does not run
 	claimed   map[string]bool // disks that a mount has
+	loads     string          // the file that modprobe makes appear
 	pending   sync.WaitGroup  // disks on their way
 }
 
@@ -232,6 +233,15 @@ func must[T any](v T, err error) T {
 // iscsiadm runs one command line.
 func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 	k.note(line)
+	if line == "iscsiadm --version" || strings.HasPrefix(line, "modprobe ") {
+		if k.loads != "" {
+			k.put(k.loads, "1\n")
+		}
+		if k.exits["probe"] != 0 {
+			return []byte("not found"), &testingexec.FakeExitError{Status: k.exits["probe"]}
+		}
+		return nil, nil
+	}
 	if wwid, ok := strings.CutPrefix(line, "multipath -a "); ok {
 		k.daemon.wwids[wwid] = true
 		return nil, nil

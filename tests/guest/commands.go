@@ -147,6 +147,25 @@ func (vm *VM) StartISCSI(ctx context.Context) error {
 	return err
 }
 
+// StartMultipathd starts multipathd, or starts it anew, with a configuration file
+// of that content, and returns when it takes commands.
+func (vm *VM) StartMultipathd(ctx context.Context, config string) error {
+	if err := vm.Put(ctx, "/etc/multipath.conf", []byte(config), 0o644); err != nil {
+		return err
+	}
+	if err := vm.KillMultipathd(ctx); err != nil {
+		return err
+	}
+	_, err := vm.Run(ctx, "modprobe dm-multipath && multipathd && until multipathd show daemon | grep -q idle; do usleep 50000; done")
+	return err
+}
+
+// KillMultipathd ends multipathd at once, if it runs; maps stay.
+func (vm *VM) KillMultipathd(ctx context.Context) error {
+	_, err := vm.Run(ctx, "while pidof multipathd >/dev/null; do killall -q -9 multipathd; usleep 20000; done; rm -f /run/multipathd.pid")
+	return err
+}
+
 // PowerOff fetches the logs of what was started, switches the guest off
 // in good order and waits until it is gone.
 func (vm *VM) PowerOff(ctx context.Context) error {

@@ -33,7 +33,11 @@ const apiPath = "/json-rpc/12.5"
 // Open starts the array, with further arguments. bin is the directory of the
 // built programs.
 func Open(ctx context.Context, bin string, args ...string) (*Lab, error) {
-	run, err := guest.RunDir()
+	parent, err := guest.RunDir()
+	if err != nil {
+		return nil, err
+	}
+	run, err := os.MkdirTemp(parent, "lab-")
 	if err != nil {
 		return nil, err
 	}

@@ -59,16 +59,28 @@ type bench struct {
 	id   string // the node's, for ControllerPublishVolume
 }
 
-func boot(t *testing.T) *bench {
+// boot starts an array, with further arguments, and a node with the driver. They
+// end with the test.
+func boot(t *testing.T, array ...string) *bench {
 	t.Helper()
-	l, err := lab.Open(t.Context(), "../../bin")
+	l, err := lab.Open(t.Context(), "../../bin", array...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := l.Array.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
 	n, err := l.Boot(t.Context(), "node-a")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := n.VM.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := n.StartDriver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
