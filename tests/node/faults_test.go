@@ -16,17 +16,15 @@ type fault struct {
 
 var everywhere = []string{"san-array", "LIO", "tgtd"}
 
-// brief are the rows that every change has to pass.
-var brief = []fault{
+// brief is how many rows of the table every change has to pass.
+const brief = 5
+
+var table = []fault{
 	{"attach and detach", []string{"LIO", "tgtd"}, testLife},
 	{"unstage twice at once", everywhere[:1], testUnstageTwice},
 	{"stage and unstage at once", everywhere[:1], testStageAndUnstage},
 	{"another LUN behind the name", []string{"LIO"}, testSwapped},
 	{"portals cut off for a while", everywhere[:1], testAway},
-}
-
-// whole are all rows.
-var whole = slices.Concat(brief, []fault{
 	{"portals cut off for a while", everywhere[1:], testAway},
 	{"portals cut off for good", everywhere, testAwayForGood},
 	{"target restarted", everywhere, testRestarted},
@@ -38,18 +36,19 @@ var whole = slices.Concat(brief, []fault{
 	{"fifty volumes at once", everywhere[:1], testFifty},
 	{"two nodes of one name", everywhere[:1], testTwins},
 	{"node reset", everywhere[:1], testReset},
+	{"attach and detach, mapped", everywhere, mapped(testLife)},
+	{"one path away, then the other", everywhere, mapped(testPathAway)},
+	{"all paths away for a while", everywhere, mapped(testAway)},
+	{"all paths away for good", everywhere, mapped(testAwayForGood)},
+	{"grown under writes, mapped", everywhere, mapped(testGrown)},
 	{"killed at every step", everywhere[:1], testFailpoints},
-})
+}
 
 // TestFaults ends each row with the data intact, the node clean, the retry
-// successful, and what is not ours as it was. With -short it is the brief table.
+// successful, and what is not ours as it was. With -short it is the first rows.
 func TestFaults(t *testing.T) {
-	table := whole
-	if testing.Short() {
-		table = brief
-	}
 	f := openField(t)
-	for _, row := range table {
+	for _, row := range short(table, brief) {
 		for _, s := range f.sources() {
 			if !slices.Contains(row.on, s.name()) {
 				continue

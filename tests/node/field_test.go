@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type field struct {
 	*bench
 	targets  *lab.Targets
 	foreign  *foreign
+	mapped   bool     // multipathd runs
 	baseline []string // what lab.Node.Leftovers tells of the foreign things
 }
 
@@ -36,6 +38,11 @@ func openField(t *testing.T) *field {
 	if err != nil || failed != nil {
 		t.Fatal(err, failed)
 	}
+	t.Cleanup(func() {
+		if err := errors.Join(f.node.VM.Kill(), f.targets.VM.Kill(), f.lab.Array.Kill()); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := f.node.StartDriver(t.Context()); err != nil {
 		t.Fatal(err)
 	}

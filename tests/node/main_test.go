@@ -1,7 +1,9 @@
 //go:build guest
 
 // Package node tests the whole driver where it works: in a virtual machine with
-// Debian's kernel, iscsid and udev, against san-array.
+// Debian's kernel, iscsid, multipathd and udev, against san-array, and with what
+// can go wrong there also against LIO and tgtd. With -short it is the list for
+// every change.
 package node
 
 import (
@@ -95,6 +97,15 @@ func (b *bench) sh(t *testing.T, script string) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// short is what of a table every change has to pass: with -short its first n
+// rows, else all.
+func short[T any](all []T, n int) []T {
+	if testing.Short() {
+		return all[:n]
+	}
+	return all
 }
 
 // checkNothingLeft looks at the array and at the node.

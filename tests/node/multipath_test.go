@@ -34,14 +34,14 @@ overrides {
 // portals.
 func TestMultipath(t *testing.T) {
 	b := boot(t, "--iscsi-redirect=false")
-	for _, part := range []struct {
+	for _, part := range short([]struct {
 		name string
 		test func(*testing.T, *bench)
 	}{
 		{"calls", testCalls},
 		{"two portals", testTwoPortals},
-		{"two portals and a raw volume", testTwoPortalsRaw},
 		{"path loss", testPathLoss},
+		{"two portals and a raw volume", testTwoPortalsRaw},
 		{"one portal, claimed", testClaimed},
 		{"one portal, not claimed", testNotClaimed},
 		{"multipathd killed", testMultipathdKilled},
@@ -49,7 +49,7 @@ func TestMultipath(t *testing.T) {
 		{"held", testHeld},
 		{"all paths lost", testAllPathsLost},
 		{"foreign map", testForeignMap},
-	} {
+	}, 3) {
 		t.Run(part.name, func(t *testing.T) {
 			if err := b.node.RestartDriver(t.Context()); err != nil {
 				t.Fatal(err)
@@ -126,7 +126,7 @@ printf '#!/bin/sh\necho "$@" >> /tmp/calls\nexec %s.real "$@"\n' $real > $real &
 
 // testTwoPortals walks a filesystem on a map through its life.
 func testTwoPortals(t *testing.T, b *bench) {
-	for _, find := range []string{"strict", "yes", "no"} {
+	for _, find := range short([]string{"strict", "yes", "no"}, 1) {
 		t.Run("find_multipaths "+find, func(t *testing.T) {
 			b.multipathd(t, find, "fail")
 			v := b.volume(t, "pvc-two-portals", mounted("ext4"), nil)

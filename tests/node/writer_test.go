@@ -94,7 +94,7 @@ func (f *field) survives(t *testing.T, v *volume, w *writer) {
 	n := w.stop(t)
 	must(t, v.unpublish, v.unstage)
 	f.checkClean(t)
-	must(t, v.stage, v.publish)
+	f.use(t, v)
 	v.checkLines(t, n)
 	t.Logf("%d writes, all there", n)
 }
