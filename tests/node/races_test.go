@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,8 +75,10 @@ func testStageAndUnstage(t *testing.T, f *field, s source) {
 
 const (
 	many = 50
-	// tries bounds the calls for one volume: more is a storm.
-	tries = 3
+	// storm is when callers that come again are more than those that come first.
+	storm = 2 * many
+	// firstDelay is a kubelet's before it comes again; it doubles.
+	firstDelay = 500 * time.Millisecond
 )
 
 // testFifty stages volumes all at once, each with a caller that waits as long as
@@ -97,28 +100,32 @@ func testFifty(t *testing.T, f *field, s source) {
 func (f *field) everyOne(t *testing.T, name string, all []*volume, call func(*volume, context.Context) error) {
 	t.Helper()
 	start := time.Now()
-	var mu sync.Mutex
-	calls := 0
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	var calls atomic.Int64
 	var running sync.WaitGroup
 	for _, v := range all {
 		running.Go(func() {
-			for try := 1; ; try++ {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
-				err := call(v, ctx)
-				cancel()
-				mu.Lock()
-				calls++
-				mu.Unlock()
+			for delay := firstDelay; ; delay *= 2 {
+				calls.Add(1)
+				attempt, stop := context.WithTimeout(ctx, patience)
+				err := call(v, attempt)
+				stop()
 				if err == nil {
 					return
 				}
-				if try == tries {
-					t.Errorf("%s of %s: %d calls failed, the last: %v", name, v.name, try, err)
+				select {
+				case <-ctx.Done():
+					t.Errorf("%s of %s: %v", name, v.name, err)
 					return
+				case <-time.After(delay):
 				}
 			}
 		})
 	}
 	running.Wait()
-	t.Logf("%s of %d volumes: %d calls, %.0f s", name, len(all), calls, time.Since(start).Seconds())
+	t.Logf("%s of %d volumes: %d calls, %.0f s", name, len(all), calls.Load(), time.Since(start).Seconds())
+	if calls.Load() > storm {
+		t.Errorf("%s: %d calls for %d volumes are a storm", name, calls.Load(), len(all))
+	}
 }
