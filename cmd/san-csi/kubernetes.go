@@ -19,7 +19,7 @@ const outsideCluster = "default"
 // connect is a client of the Kubernetes API, or nil where it is not needed. A
 // node tells events where it can, and works without.
 func connect(o *options) (kubernetes.Interface, error) {
-	required := o.leaderElection || o.startupTaint != "" || o.topologyKeys != "" || o.kubeconfig != ""
+	required := o.leaderElection || o.startupTaint != "" || o.topologyKeys != "" || o.kubeconfig != "" || o.lease.namespace != ""
 	if !required && o.cluster != "" && !o.mode.node() {
 		return nil, nil
 	}

@@ -23,6 +23,7 @@ func TestConnectOnlyWhereAsked(t *testing.T) {
 		"a node":                      {args: []string{"--mode=node"}},
 		"a controller outside":        {args: []string{"--mode=controller"}},
 		"an election outside":         {args: []string{"--mode=controller", "--leader-election"}, want: kube.ErrNotInCluster},
+		"a node's Lease, outside":     {args: []string{"--mode=node", "--lease-namespace=ns"}, want: kube.ErrNotInCluster},
 		"the start-up taint, outside": {args: []string{"--mode=node", "--startup-taint=a/b"}, want: kube.ErrNotInCluster},
 	} {
 		client, err := connect(flags(t, c.args...))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -20,42 +21,68 @@ import (
 // hostTimeout bounds the first look at the host's iSCSI, whose programs may hang.
 const hostTimeout = 30 * time.Second
 
-// nodeService wires the node's rooms: the service, and the flows with their
-// reconciler.
-func nodeService(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*driver.Node, *stage.Stager, error) {
+// node is the node's side of the driver.
+type node struct {
+	service *driver.Node
+	stager  *stage.Stager
+	fences  nodeFences // nil where nobody tells this node anything
+}
+
+// newNode wires the node's rooms.
+func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*node, error) {
 	iscsi := initiator.New(initiator.Options{Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName})
 	probing, stop := context.WithTimeout(ctx, hostTimeout)
 	defer stop()
 	if err := iscsi.Probe(probing); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	iqn, err := iscsi.Name()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	node, err := san.NewNode(iqn, o.nodeName)
+	id, err := san.NewNode(iqn, o.nodeName)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	topology, err := nodeTopology(ctx, client, o)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	fs := filesystem.New(filesystem.Options{HostRoot: o.hostRoot})
 	boot, err := bootID()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	stager, err := stage.New(stage.Options{
+	n := &node{}
+	if n.fences, err = newNodeFences(client, o, id, boot); err != nil {
+		return nil, err
+	}
+	n.stager, err = stage.New(stage.Options{
 		Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
-		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName),
+		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName), Fences: n.fences,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	standing(m, stager)
-	service := driver.NewNode(driver.NodeOptions{Stager: stager, Node: node, MaxVolumes: int64(o.maxVolumes), Topology: topology})
-	return service, stager, nil
+	standing(m, n.stager)
+	options := driver.NodeOptions{Stager: n.stager, Node: id, MaxVolumes: int64(o.maxVolumes), Topology: topology}
+	if n.fences != nil {
+		options.Stager = announcedStager{n.stager, n.fences}
+	}
+	n.service = driver.NewNode(options)
+	return n, nil
+}
+
+// background holds what is on the node against its records and fences, until the
+// context ends.
+func (n *node) background(ctx context.Context, interval time.Duration) {
+	var running sync.WaitGroup
+	running.Go(func() { n.stager.Run(ctx, interval) })
+	if n.fences != nil {
+		running.Go(func() { n.fences.Run(ctx) })
+		running.Go(func() { obey(ctx, n.fences, n.stager) })
+	}
+	running.Wait()
 }
 
 // nodeTopology is what the flags say, and the labels of the Node that they name.

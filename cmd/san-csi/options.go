@@ -98,9 +98,9 @@ func bind(f *flag.FlagSet) *options {
 	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
 	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys, the default of --cluster and events about the Node ask it")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys, --lease-namespace, the default of --cluster and events about the Node ask it")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
-	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
+	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Leases: the controller's, needed with --leader-election, and one per node, in which nodes hear what they were fenced from and confirm that it is over (controller and node)")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
 	f.StringVar(&o.lease.identity, "lease-identity", "", "this process among the Lease's candidates, such as its pod's name; by default the host's name and a random part")
 	f.DurationVar(&o.lease.duration, "lease-duration", 15*time.Second, "how long a Lease that is not renewed stays its holder's: the time a standby waits for a leader that died")

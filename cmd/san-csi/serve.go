@@ -18,7 +18,6 @@ import (
 	"github.com/san-csi/san-csi/pkg/metrics"
 	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/provision"
-	"github.com/san-csi/san-csi/pkg/stage"
 )
 
 // service is one process's driver and what it works with.
@@ -28,7 +27,8 @@ type service struct {
 	election *kube.Election       // nil where none is held
 	arrays   *arrays              // nil without a controller
 	flows    *provision.Flows     // nil without a controller
-	stager   *stage.Stager        // nil without a node
+	fences   *provision.Fences    // nil without a controller
+	node     *node                // nil without a node
 	driver   *driver.Driver
 	metrics  *metrics.Metrics
 	leads    atomic.Bool
@@ -49,13 +49,14 @@ func prepare(ctx context.Context, o *options) (*service, error) {
 		}
 	}
 	serving := driver.Options{Version: version, Standby: o.leaderElection, Observe: s.metrics.Call}
-	if o.mode.controller() {
-		if err := s.controller(ctx, &serving); err != nil {
+	if o.mode.node() {
+		if s.node, err = newNode(ctx, s.client, s.metrics, o); err != nil {
 			return nil, err
 		}
+		serving.Node = s.node.service
 	}
-	if o.mode.node() {
-		if serving.Node, s.stager, err = nodeService(ctx, s.client, s.metrics, o); err != nil {
+	if o.mode.controller() {
+		if err := s.controller(ctx, &serving); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +78,16 @@ func (s *service) controller(ctx context.Context, serving *driver.Options) error
 		return err
 	}
 	s.flows = provision.New(s.arrays.fleet, cluster)
-	serving.Controller = driver.NewController(s.flows, s.flows, s.flows)
+	var local nodeFences
+	if s.node != nil {
+		local = s.node.fences
+	}
+	notices, err := newNotices(s.client, s.o, local)
+	if err != nil {
+		return err
+	}
+	s.fences = provision.NewFences(s.flows, notices)
+	serving.Controller = driver.NewController(s.flows, s.fences, s.flows)
 	serving.Groups = driver.NewGroupController(s.flows)
 	serving.Topology = slices.ContainsFunc(file.Arrays, func(a config.Array) bool { return len(a.Topology) > 0 })
 	tell(s.metrics, s.arrays.fleet, s.flows, s.leads.Load, s.o.volumeMetrics)
@@ -150,9 +160,10 @@ func (s *service) background(ctx context.Context) {
 		running.Go(func() { s.arrays.fleet.Keep(ctx, s.o.resync, s.overruns(ctx)) })
 		running.Go(func() { s.watch(ctx) })
 		running.Go(func() { s.flows.Sweep(ctx, s.o.sweepInterval) })
+		running.Go(func() { s.fences.Run(ctx) })
 	}
-	if s.stager != nil {
-		running.Go(func() { s.stager.Run(ctx, s.o.reconcile) })
+	if s.node != nil {
+		running.Go(func() { s.node.background(ctx, s.o.reconcile) })
 	}
 	if s.o.startupTaint != "" {
 		running.Go(func() { removeStartupTaint(ctx, s.client, s.o) })

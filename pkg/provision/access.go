@@ -41,6 +41,16 @@ func (f *Flows) Revoke(ctx context.Context, id, nodeID string) error {
 	return a.Revoke(ctx, h, n)
 }
 
+// barred is the epoch up to which the node has to confirm that it has let go of
+// the volume, 0 where nothing is to be confirmed.
+func (f *Flows) barred(ctx context.Context, id string, n san.Node) (int64, error) {
+	a, h, err := f.resolve(ctx, id)
+	if err != nil {
+		return 0, gone(err)
+	}
+	return a.Barred(ctx, h, n)
+}
+
 // Sweep tidies every array at once and then at each interval until the context
 // ends: calls that were cut off leave volumes that nobody was handed and access
 // that nobody was granted. An array that is slow does not hold up the others

@@ -27,6 +27,8 @@ type memory struct {
 	lost      bool // the answers of creates
 	volumes   []*san.Volume
 	deleted   map[san.Handle]bool // handle -> kept
+	barred    map[san.Node]int64
+	unfenced  error // of revokes
 }
 
 func newMemory(id string) *memory {
@@ -148,11 +150,27 @@ func (m *memory) List(_ context.Context, start string, limit int) ([]san.Volume,
 	return page, "", nil
 }
 
-func (m *memory) Grant(_ context.Context, h san.Handle, _ san.Node, mode san.Mode) (*san.Grant, error) {
+func (m *memory) Grant(_ context.Context, h san.Handle, n san.Node, mode san.Mode) (*san.Grant, error) {
+	if epoch := m.barred[n]; epoch != 0 {
+		return nil, fmt.Errorf("grant: %w", &san.FencedError{Volume: h, Node: n, Epoch: epoch})
+	}
 	return &san.Grant{IQN: h.String(), ReadOnly: mode.ReadOnly, Epoch: 1}, nil
 }
 
-func (m *memory) Revoke(context.Context, san.Handle, san.Node) error { return m.down }
+func (m *memory) Revoke(context.Context, san.Handle, san.Node) error {
+	return cmp.Or(m.down, m.unfenced)
+}
+
+func (m *memory) Barred(_ context.Context, _ san.Handle, n san.Node) (int64, error) {
+	return m.barred[n], nil
+}
+
+func (m *memory) Confirm(_ context.Context, _ san.Handle, n san.Node, epoch int64) error {
+	if m.down == nil && m.barred[n] <= epoch {
+		delete(m.barred, n)
+	}
+	return m.down
+}
 
 func (m *memory) Identity(context.Context) (san.Identity, error) {
 	return san.Identity{UniqueID: m.id}, m.down

@@ -35,6 +35,7 @@ var table = []fault{
 	{"no room in /var", everywhere[:1], testFull},
 	{"fifty volumes at once", everywhere[:1], testFifty},
 	{"two nodes of one name", everywhere[:1], testTwins},
+	{"fenced with writes in memory", everywhere[:1], testFenced},
 	{"node reset", everywhere[:1], testReset},
 	{"attach and detach, mapped", everywhere, mapped(testLife)},
 	{"one path away, then the other", everywhere, mapped(testPathAway)},

@@ -8,13 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc/codes"
 
 	"github.com/san-csi/san-csi/tests/guest"
-	"github.com/san-csi/san-csi/tests/lab"
 )
 
 // cutShort ends a mount without the writes that an orderly one ends with.
@@ -74,7 +71,7 @@ func testTwins(t *testing.T, f *field, s source) {
 	v := s.volume(t, "pvc-twins", mounted("ext4"))
 	must(t, v.stage, v.publish)
 	sum := v.write(t)
-	twin := f.extra(t, guest.Config{Name: "twin", IQN: f.node.VM.IQN})
+	twin := f.extraNode(t, guest.Config{Name: "twin", IQN: f.node.VM.IQN})
 	second := f.unpublished(t, "pvc-twin")
 	second.b = twin
 	refused(t, second.publishTo, codes.FailedPrecondition, f.node.VM.IQN)
@@ -93,39 +90,10 @@ func (f *field) unpublished(t *testing.T, name string) *volume {
 	return v
 }
 
-// extra is a second node for as long as the row takes.
-func (f *field) extra(t *testing.T, config guest.Config) *bench {
-	t.Helper()
-	n, err := f.lab.BootAs(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := n.VM.PowerOff(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := n.StartDriver(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &bench{lab: f.lab, node: n, id: nodeID(t, n)}
-}
-
-func nodeID(t *testing.T, n *lab.Node) string {
-	t.Helper()
-	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info.GetNodeId()
-}
-
 // testReset resets a node with volumes staged. No session comes back by itself;
 // of two volumes one is unstaged after the reset and one is staged again.
 func testReset(t *testing.T, f *field, _ source) {
-	b := f.extra(t, guest.Config{Name: "reset", Reboots: true})
+	b := f.extraNode(t, guest.Config{Name: "reset", Reboots: true})
 	used := b.volume(t, "pvc-reset-used", mounted("ext4"), nil)
 	idle := b.volume(t, "pvc-reset-idle", mounted("xfs"), nil)
 	must(t, used.stage, used.publish, idle.stage, idle.publish)
@@ -141,7 +109,8 @@ func testReset(t *testing.T, f *field, _ source) {
 	if slices.ContainsFunc(left, func(s string) bool { return strings.HasPrefix(s, "session") || strings.HasPrefix(s, "device") }) || err != nil {
 		t.Errorf("after the reset: %q, %v", left, err)
 	}
-	must(t, idle.unpublish, idle.unstage, used.stage, used.publish)
+	idle.again(t, "unpublish", idle.unpublish) // the connection to the driver is the former one's
+	must(t, idle.unstage, used.stage, used.publish)
 	used.checkSum(t, sum)
 	must(t, used.unpublish, used.unstage)
 	checkNodeClean(t, b)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/container-storage-interface/spec/lib/go/csi"
+
 	"github.com/san-csi/san-csi/tests/guest"
 	"github.com/san-csi/san-csi/tests/lab"
 )
@@ -87,6 +89,16 @@ func boot(t *testing.T, array ...string) *bench {
 		t.Fatal(err)
 	}
 	return &bench{lab: l, node: n, id: nodeID(t, n)}
+}
+
+// nodeID is the node's, for ControllerPublishVolume.
+func nodeID(t *testing.T, n *lab.Node) string {
+	t.Helper()
+	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.GetNodeId()
 }
 
 // sh runs a shell script on the node.

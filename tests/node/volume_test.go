@@ -161,9 +161,11 @@ func (v *volume) fingerprint(t *testing.T) string {
 	return sum
 }
 
-func (v *volume) publishTo(ctx context.Context) error {
+func (v *volume) publishTo(ctx context.Context) error { return v.publishToNode(ctx, v.b.id) }
+
+func (v *volume) publishToNode(ctx context.Context, id string) error {
 	resp, err := v.controller().ControllerPublishVolume(ctx, &csi.ControllerPublishVolumeRequest{
-		VolumeId: v.id, NodeId: v.b.id, VolumeCapability: v.capability, VolumeContext: v.context,
+		VolumeId: v.id, NodeId: id, VolumeCapability: v.capability, VolumeContext: v.context,
 	})
 	v.grant = resp.GetPublishContext()
 	return err
@@ -200,8 +202,10 @@ func (v *volume) unstage(ctx context.Context) error {
 	return err
 }
 
-func (v *volume) unpublishFrom(ctx context.Context) error {
-	_, err := v.controller().ControllerUnpublishVolume(ctx, &csi.ControllerUnpublishVolumeRequest{VolumeId: v.id, NodeId: v.b.id})
+func (v *volume) unpublishFrom(ctx context.Context) error { return v.unpublishFromNode(ctx, v.b.id) }
+
+func (v *volume) unpublishFromNode(ctx context.Context, id string) error {
+	_, err := v.controller().ControllerUnpublishVolume(ctx, &csi.ControllerUnpublishVolumeRequest{VolumeId: v.id, NodeId: id})
 	return err
 }
 
