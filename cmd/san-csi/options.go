@@ -129,17 +129,10 @@ func (o *options) validate() error {
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)
 	}
-	if !slices.Contains(initiator.Reaches, initiator.Reach(o.iscsiadm)) {
-		return fmt.Errorf("--iscsiadm %q: must be one of %v", o.iscsiadm, initiator.Reaches)
-	}
-	if initiator.Reach(o.iscsiadm) == initiator.ReachChroot && o.hostRoot == "" {
-		return fmt.Errorf("--iscsiadm=%s: needs --host-root", o.iscsiadm)
-	}
-	if o.mode.node() && o.maxConcurrent < 1 {
-		return fmt.Errorf("--max-concurrent-stages %d: must be at least 1", o.maxConcurrent)
-	}
-	if o.mode.node() && o.reconcile <= 0 {
-		return fmt.Errorf("--reconcile-interval %s: must be positive", o.reconcile)
+	if o.mode.node() {
+		if err := o.validateNode(); err != nil {
+			return err
+		}
 	}
 	if err := o.validateElection(); err != nil {
 		return err
@@ -165,6 +158,22 @@ func (o *options) validateElection() error {
 	}
 	if o.lease.duration < minLease {
 		return fmt.Errorf("--lease-duration %s: must be at least %s", o.lease.duration, minLease)
+	}
+	return nil
+}
+
+func (o *options) validateNode() error {
+	if !slices.Contains(initiator.Reaches, initiator.Reach(o.iscsiadm)) {
+		return fmt.Errorf("--iscsiadm %q: must be one of %v", o.iscsiadm, initiator.Reaches)
+	}
+	if initiator.Reach(o.iscsiadm) == initiator.ReachChroot && o.hostRoot == "" {
+		return fmt.Errorf("--iscsiadm=%s: needs --host-root", o.iscsiadm)
+	}
+	if o.maxConcurrent < 1 {
+		return fmt.Errorf("--max-concurrent-stages %d: must be at least 1", o.maxConcurrent)
+	}
+	if o.reconcile <= 0 {
+		return fmt.Errorf("--reconcile-interval %s: must be positive", o.reconcile)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (n *node) run(name string, args []string) ([]byte, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for at, m := range slices.Backward(n.mounts) {
-			if strings.Fields(m)[4] == args[0] {
+			if strings.Fields(m)[4] == args[len(args)-1] {
 				n.mounts = slices.Delete(n.mounts, at, at+1)
 				break
 			}

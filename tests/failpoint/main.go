@@ -63,7 +63,9 @@ func wire(records, taken string) (*driver.Driver, error) {
 		return nil, err
 	}
 	fs := filesystem.New(filesystem.Options{Exec: commands})
-	stager, err := stage.New(stage.Options{Iscsi: iscsiSteps{iscsi}, Disks: diskSteps{fs}, Mounts: mountSteps{fs}, RecordsDir: records})
+	stager, err := stage.New(stage.Options{
+		Iscsi: iscsiSteps{iscsi}, Daemons: iscsi, Disks: diskSteps{fs}, Mounts: mountSteps{fs}, RecordsDir: records,
+	})
 	if err != nil {
 		return nil, err
 	}

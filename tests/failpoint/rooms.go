@@ -23,6 +23,11 @@ func (s iscsiSteps) Sever(ctx context.Context, iqn string) error {
 	return s.Iscsi.Sever(ctx, iqn)
 }
 
+func (s iscsiSteps) Unqueue(ctx context.Context, naa string) error {
+	defer around(ctx, "unqueue")()
+	return s.Iscsi.Unqueue(ctx, naa)
+}
+
 func (s iscsiSteps) Detach(ctx context.Context, iqn, naa string) error {
 	defer around(ctx, "detach")()
 	return s.Iscsi.Detach(ctx, iqn, naa)

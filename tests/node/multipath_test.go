@@ -81,7 +81,7 @@ func (b *bench) twoPortals(v *volume) {
 	v.grant["portals"] = b.lab.Array.Portal() + "," + b.lab.Array.NodePortal()
 }
 
-// map is the dm device that the volume is mounted from, with its uuid checked.
+// mapName is the dm device with the volume's uuid.
 func (v *volume) mapName(t *testing.T) string {
 	t.Helper()
 	dev := strings.TrimSpace(v.b.sh(t, fmt.Sprintf("grep -lx mpath-3%s /sys/block/dm-*/dm/uuid | cut -d/ -f4", v.grant["naa"])))
@@ -95,13 +95,12 @@ func (v *volume) mapName(t *testing.T) string {
 func (v *volume) checkMapped(t *testing.T, path string) {
 	t.Helper()
 	dev := v.mapName(t)
-	number := strings.TrimSpace(v.b.sh(t, "cat /sys/block/"+dev+"/dev"))
-	if got := strings.TrimSpace(v.b.sh(t, "findmnt -n -o MAJ:MIN "+path)); got != number {
-		t.Errorf("%s is of %s, want the map %s (%s)", path, got, dev, number)
+	if got := strings.TrimSpace(v.b.sh(t, "readlink -f $(findmnt -n -o SOURCE "+path+")")); got != "/dev/"+dev {
+		t.Errorf("%s is of %s, want the map %s", path, got, dev)
 	}
 }
 
-// paths waits for that many active paths of the volume's map.
+// awaitPaths waits for that many active paths of the volume's map.
 func (v *volume) awaitPaths(t *testing.T, count int) {
 	t.Helper()
 	v.b.sh(t, fmt.Sprintf("until [ $(multipathd show paths raw format '%%w %%t' | grep -c '3%s active') = %d ]; do usleep 100000; done", v.grant["naa"], count))
@@ -161,7 +160,7 @@ func testTwoPortalsRaw(t *testing.T, b *bench) {
 	}
 }
 
-// lose makes the guest lose what it sends to the array's node portal.
+// lose makes the guest lose what it sends to the portals.
 func (b *bench) lose(t *testing.T, portals ...string) (find func()) {
 	t.Helper()
 	script := ""
@@ -210,15 +209,17 @@ done; echo $n > /tmp/written`, v.target), "/tmp/writer.log")
 func testClaimed(t *testing.T, b *bench) {
 	b.multipathd(t, "no", "fail")
 	for _, kind := range []string{"ext4", "xfs", "btrfs"} {
-		v := b.volume(t, "pvc-claimed-"+kind, mounted(kind), nil)
-		must(t, v.stage, v.publish)
-		v.checkMapped(t, v.staging)
-		sum := v.write(t)
-		must(t, v.unpublish, v.unstage)
-		checkNodeClean(t, b)
-		must(t, v.stage, v.publish)
-		v.checkMapped(t, v.staging)
-		v.checkSum(t, sum)
+		t.Run(kind, func(t *testing.T) {
+			v := b.volume(t, "pvc-claimed-"+kind, mounted(kind), nil)
+			must(t, v.stage, v.publish)
+			v.checkMapped(t, v.staging)
+			sum := v.write(t)
+			must(t, v.unpublish, v.unstage)
+			checkNodeClean(t, b)
+			must(t, v.stage, v.publish)
+			v.checkMapped(t, v.staging)
+			v.checkSum(t, sum)
+		})
 	}
 }
 
