@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/san-csi/san-csi/tests/lab"
 )
@@ -39,7 +40,10 @@ func openField(t *testing.T) *field {
 		t.Fatal(err, failed)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(f.node.VM.Kill(), f.targets.VM.Kill(), f.lab.Array.Kill()); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		// In good order: that brings its logs.
+		if err := errors.Join(f.node.VM.PowerOff(ctx), f.targets.VM.Kill(), f.lab.Array.Kill()); err != nil {
 			t.Error(err)
 		}
 	})

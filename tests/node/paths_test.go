@@ -68,9 +68,10 @@ func testAwayForGood(t *testing.T, f *field, s source) {
 // again repeats a call as a container orchestrator does, until it succeeds.
 func (v *volume) again(t *testing.T, name string, call func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	for start := time.Now(); ; {
+	start, delay := time.Now(), firstDelay
+	for {
 		attempt, stop := context.WithTimeout(ctx, patience)
 		err := call(attempt)
 		stop()
@@ -82,7 +83,8 @@ func (v *volume) again(t *testing.T, name string, call func(context.Context) err
 		select {
 		case <-ctx.Done():
 			t.Fatalf("%s of %s did not succeed: %v", name, v.name, err)
-		case <-time.After(time.Second):
+		case <-time.After(delay):
+			delay *= 2
 		}
 	}
 }
