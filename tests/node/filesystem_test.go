@@ -15,7 +15,7 @@ import (
 // testFilesystems walks a volume of each filesystem through its life: what was
 // written outlives unstage and growth, and is never formatted over.
 func testFilesystems(t *testing.T, b *bench) {
-	for _, fsType := range []string{"ext4", "xfs", "btrfs"} {
+	for _, fsType := range short([]string{"ext4", "xfs", "btrfs"}, 2) {
 		t.Run(fsType, func(t *testing.T) {
 			v := b.volume(t, "pvc-"+fsType, mounted(fsType, "noatime"), map[string]string{"mkfsOptions": "-L made-" + fsType})
 			must(t, v.stage, v.publish)
@@ -97,7 +97,7 @@ const (
 
 // testFsck damages an ext4 and stages it with each mode.
 func testFsck(t *testing.T, b *bench) {
-	for _, c := range []struct {
+	for _, c := range short([]struct {
 		mode, damage string
 		code         codes.Code // of the stage
 		state        string     // of the filesystem, afterwards
@@ -106,7 +106,7 @@ func testFsck(t *testing.T, b *bench) {
 		{"preen", loseInode, codes.FailedPrecondition, "clean with errors"},
 		{"repair", loseInode, codes.OK, "clean"},
 		{"off", loseInode, codes.OK, "clean with errors"},
-	} {
+	}, 2) {
 		t.Run("mode "+c.mode, func(t *testing.T) {
 			parameters := map[string]string{"fsck": c.mode}
 			if c.mode == "" {

@@ -1,7 +1,9 @@
 //go:build guest
 
 // Package node tests the whole driver where it works: in a virtual machine with
-// Debian's kernel, iscsid and udev, against san-array.
+// Debian's kernel, iscsid, multipathd and udev, against san-array, and with what
+// can go wrong there also against LIO and tgtd. With -short it is the list for
+// every change.
 package node
 
 import (
@@ -93,11 +95,17 @@ func boot(t *testing.T, array ...string) *bench {
 	if err := n.StartDriver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return &bench{lab: l, node: n, id: nodeID(t, n)}
+}
+
+// nodeID is the node's, for ControllerPublishVolume.
+func nodeID(t *testing.T, n *lab.Node) string {
+	t.Helper()
 	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{lab: l, node: n, id: info.GetNodeId()}
+	return info.GetNodeId()
 }
 
 // sh runs a shell script on the node.
@@ -108,6 +116,15 @@ func (b *bench) sh(t *testing.T, script string) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// short is what of a table every change has to pass: with -short its first n
+// rows, else all.
+func short[T any](all []T, n int) []T {
+	if testing.Short() {
+		return all[:n]
+	}
+	return all
 }
 
 // checkNothingLeft looks at the array and at the node.
