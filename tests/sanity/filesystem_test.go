@@ -97,7 +97,7 @@ func (f *fakeFilesystem) BindDevice(_ context.Context, device, target string, re
 	return nil
 }
 
-func (f *fakeFilesystem) Unmount(_ context.Context, path string) error {
+func (f *fakeFilesystem) Unmount(_ context.Context, path string, _ bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mounts = slices.DeleteFunc(f.mounts, func(m filesystem.Mount) bool { return m.Path == path })
