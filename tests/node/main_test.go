@@ -7,6 +7,7 @@
 package node
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -88,7 +89,9 @@ func boot(t *testing.T, array ...string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := n.VM.Kill(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := n.VM.PowerOff(ctx); err != nil {
 			t.Error(err)
 		}
 	})
