@@ -160,7 +160,7 @@ func member(t *testing.T, name string, reached element.Config, cluster string) p
 
 func (s *stack) node(t *testing.T) *driver.Node {
 	t.Helper()
-	stager, err := stage.New(stage.Options{Iscsi: s.initiator, Disks: s.disks, Mounts: s.disks, RecordsDir: t.TempDir()})
+	stager, err := stage.New(stage.Options{Iscsi: s.initiator, Daemons: s.initiator, Disks: s.disks, Mounts: s.disks, RecordsDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
