@@ -24,6 +24,8 @@ type arrays struct {
 	fleet      *placement.Fleet
 	open       map[string]*opened // by name; also those that leave
 	refused    string             // why the file as it is now is not in force, "" = it is
+	rate       float64            // of each array's calls a second, 0 = no bound
+	look       chan struct{}      // the file is to be read again: an array refuses the credentials
 }
 
 // opened is an array as it is in service.
@@ -35,8 +37,11 @@ type opened struct {
 
 // openArrays is the fleet of that file. No array is called yet: one that is
 // down must not keep the others from being served.
-func openArrays(file *config.Config, cluster string, maxVolumes int, m *metrics.Metrics) (*arrays, error) {
-	a := &arrays{cluster: cluster, maxVolumes: maxVolumes, metrics: m, fleet: placement.NewFleet(cluster, nil), open: map[string]*opened{}}
+func openArrays(file *config.Config, cluster string, o *options, m *metrics.Metrics) (*arrays, error) {
+	a := &arrays{
+		cluster: cluster, maxVolumes: o.maxVolumes, rate: o.arrayRate, metrics: m,
+		fleet: placement.NewFleet(cluster, nil), open: map[string]*opened{}, look: make(chan struct{}, 1),
+	}
 	if err := a.apply(file); err != nil {
 		return nil, err
 	}
@@ -143,10 +148,19 @@ func (a *arrays) inService(name string) *opened {
 func (a *arrays) connect(entry config.Array) (*element.Client, error) {
 	return element.New(element.Config{
 		Endpoint: entry.Endpoint, Username: entry.Username, Password: entry.Password, CAFile: entry.CAFile,
+		Rate: a.rate, Refused: a.lookAgain,
 		Observe: func(method string, err error, took time.Duration) {
 			a.metrics.ArrayCall(entry.Name, method, element.Label(err), took)
 		},
 	})
+}
+
+// lookAgain has the file read again: once, however many calls were refused.
+func (a *arrays) lookAgain() {
+	select {
+	case a.look <- struct{}{}:
+	default:
+	}
 }
 
 func (a *arrays) openArray(entry config.Array, client *element.Client) (*sanelement.Array, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -97,7 +98,7 @@ func TestReload(t *testing.T) {
 	one, two, other := newMVIP(t, "aaaa", "secret-1"), newMVIP(t, "bbbb", "secret-b"), newMVIP(t, "cccc", "secret-1")
 	first := one.entry(t, "a", "secret-1")
 	m := metrics.New("test", true)
-	a, err := openArrays(parse(t, first), "east", 0, m)
+	a, err := openArrays(parse(t, first), "east", &options{}, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +166,7 @@ func TestReloadOfTheSame(t *testing.T) {
 	one := newMVIP(t, "aaaa", "x")
 	entry := one.entry(t, "a", "x")
 	m := metrics.New("test", true)
-	a, err := openArrays(parse(t, entry), "east", 0, m)
+	a, err := openArrays(parse(t, entry), "east", &options{}, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,5 +174,44 @@ func TestReloadOfTheSame(t *testing.T) {
 	a.reload(parse(t, entry), nil)
 	if a.open["a"] != before || strings.Contains(metricsOf(t, m), "reloads_total") {
 		t.Error("the same file was taken for a change")
+	}
+}
+
+// TestRotatedPassword: a call that the array refuses has the Secret read again,
+// and goes on with what is there now.
+func TestRotatedPassword(t *testing.T) {
+	one := newMVIP(t, "aaaa", "secret-1")
+	password, file := filepath.Join(t.TempDir(), "password"), filepath.Join(t.TempDir(), "arrays.yaml")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(password, "secret-1")
+	write(file, "arrays:"+one.entry(t, "a", "x", "password: x", "passwordFile: "+password))
+	first, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := openArrays(first, "east", &options{}, metrics.New("test", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- config.Watch(ctx, file, a.look, a.reload) }()
+	array := a.open["a"].array
+	for _, now := range []string{"secret-2", "secret-3"} {
+		write(password, now)
+		one.password.Store(now)
+		array.Recheck()
+		if _, err := array.Identity(t.Context()); err != nil {
+			t.Errorf("after a rotation: %v", err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -35,6 +35,7 @@ type options struct {
 	cluster       string
 	sweepInterval time.Duration
 	resync        time.Duration
+	arrayRate     float64
 
 	nodeName      string
 	initiatorName string
@@ -80,6 +81,7 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.cluster, "cluster", "", "this Kubernetes cluster's name on the arrays: volumes of other names are left alone; by default the UID of its namespace kube-system, outside of Kubernetes \"default\" (controller)")
 	f.DurationVar(&o.sweepInterval, "sweep-interval", time.Minute, "how often leftovers of calls that were cut off are looked for (controller)")
 	f.DurationVar(&o.resync, "resync-interval", time.Minute, "how often the arrays' volumes are read, to see what others promised (controller)")
+	f.Float64Var(&o.arrayRate, "array-calls-per-second", 0, "at most so many calls a second to each array, as many at once; 0 = no bound (controller)")
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
@@ -117,6 +119,9 @@ func (o *options) validate() error {
 	}
 	if o.mode.controller() && o.resync <= 0 {
 		return fmt.Errorf("--resync-interval %s: must be positive", o.resync)
+	}
+	if o.arrayRate < 0 {
+		return fmt.Errorf("--array-calls-per-second %g: must not be negative", o.arrayRate)
 	}
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)

@@ -71,7 +71,7 @@ func (s *service) controller(ctx context.Context, serving *driver.Options) error
 	if err != nil {
 		return err
 	}
-	if s.arrays, err = openArrays(file, cluster, s.o.maxVolumes, s.metrics); err != nil {
+	if s.arrays, err = openArrays(file, cluster, s.o, s.metrics); err != nil {
 		return err
 	}
 	s.flows = provision.New(s.arrays.fleet, cluster)
@@ -158,7 +158,7 @@ func (s *service) background(ctx context.Context) {
 
 // watch takes over changes of the arrays' file.
 func (s *service) watch(ctx context.Context) {
-	if err := config.Watch(ctx, s.o.arrays, s.arrays.reload); err != nil {
+	if err := config.Watch(ctx, s.o.arrays, s.arrays.look, s.arrays.reload); err != nil {
 		klog.ErrorS(err, "changes of the arrays' file are seen at the next start only", "file", s.o.arrays)
 	}
 }
