@@ -21,10 +21,12 @@ type memory struct {
 	group     *san.SnapshotGroup
 	sources   []san.Source // of the volumes
 	id        string
+	health    san.Health
 	free      int64 // bytes
 	iops      int64
 	down      error
-	lost      bool // the answers of creates
+	fenceless error // of Revoke
+	lost      bool  // the answers of creates
 	volumes   []*san.Volume
 	deleted   map[san.Handle]bool // handle -> kept
 }
@@ -137,6 +139,9 @@ func (m *memory) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.V
 }
 
 func (m *memory) List(_ context.Context, start string, limit int) ([]san.Volume, string, error) {
+	if m.down != nil {
+		return nil, "", m.down
+	}
 	from, _ := strconv.Atoi(start)
 	var page []san.Volume
 	for i := from; i < len(m.volumes); i++ {
@@ -152,7 +157,9 @@ func (m *memory) Grant(_ context.Context, h san.Handle, _ san.Node, mode san.Mod
 	return &san.Grant{IQN: h.String(), ReadOnly: mode.ReadOnly, Epoch: 1}, nil
 }
 
-func (m *memory) Revoke(context.Context, san.Handle, san.Node) error { return m.down }
+func (m *memory) Revoke(context.Context, san.Handle, san.Node) error {
+	return cmp.Or(m.fenceless, m.down)
+}
 
 func (m *memory) Identity(context.Context) (san.Identity, error) {
 	return san.Identity{UniqueID: m.id}, m.down
@@ -193,6 +200,8 @@ func (m *memory) Usage(_ context.Context, volumes []int64) (map[int64]san.Usage,
 	}
 	return usage, m.down
 }
+
+func (m *memory) Health(context.Context) (san.Health, error) { return m.health, m.down }
 
 func (m *memory) Sweep(context.Context) error { return m.down }
 
