@@ -64,7 +64,7 @@ func (m *memory) ListSnapshots(_ context.Context, q san.SnapshotQuery) ([]san.Sn
 	from, _ := strconv.Atoi(q.Start)
 	var page []san.Snapshot
 	for i := from; i < len(m.snapshots); i++ {
-		if len(page) == q.Limit {
+		if q.Limit > 0 && len(page) == q.Limit {
 			return page, strconv.Itoa(i), nil
 		}
 		if q.Source == (san.Handle{}) || m.snapshots[i].Source == q.Source {
@@ -145,7 +145,7 @@ func (m *memory) List(_ context.Context, start string, limit int) ([]san.Volume,
 	from, _ := strconv.Atoi(start)
 	var page []san.Volume
 	for i := from; i < len(m.volumes); i++ {
-		if len(page) == limit {
+		if limit > 0 && len(page) == limit {
 			return page, strconv.Itoa(i), nil
 		}
 		page = append(page, *m.volumes[i])
