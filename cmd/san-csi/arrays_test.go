@@ -98,7 +98,7 @@ func TestReload(t *testing.T) {
 	one, two, other := newMVIP(t, "aaaa", "secret-1"), newMVIP(t, "bbbb", "secret-b"), newMVIP(t, "cccc", "secret-1")
 	first := one.entry(t, "a", "secret-1")
 	m := metrics.New("test", true)
-	a, err := openArrays(parse(t, first), "east", &options{}, m)
+	a, err := openArrays(parse(t, first), "east", &options{}, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestReloadOfTheSame(t *testing.T) {
 	one := newMVIP(t, "aaaa", "x")
 	entry := one.entry(t, "a", "x")
 	m := metrics.New("test", true)
-	a, err := openArrays(parse(t, entry), "east", &options{}, m)
+	a, err := openArrays(parse(t, entry), "east", &options{}, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestRotatedPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := openArrays(first, "east", &options{}, metrics.New("test", true))
+	a, err := openArrays(first, "east", &options{}, metrics.New("test", true), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

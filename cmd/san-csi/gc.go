@@ -117,7 +117,7 @@ func (g *collector) find(ctx context.Context, cluster string) ([]provision.Orpha
 	if err != nil {
 		return nil, err
 	}
-	arrays, err := openArrays(file, cluster, &g.o.options, metrics.New(version, true))
+	arrays, err := openArrays(file, cluster, &g.o.options, metrics.New(version, true), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,8 @@ type options struct {
 	httpEndpoint   string
 	metricsAddress string
 	volumeMetrics  bool
+
+	tracingEndpoint string
 }
 
 // pairs is a flag of the form key=value,key=value.
@@ -101,6 +103,7 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.httpEndpoint, "http-endpoint", "", "host:port to answer /healthz on, \"\" = nowhere")
 	f.StringVar(&o.metricsAddress, "metrics-address", "", "host:port to serve Prometheus metrics on, \"\" = nowhere")
 	f.BoolVar(&o.volumeMetrics, "volume-metrics", false, "metrics of each volume too (controller)")
+	f.StringVar(&o.tracingEndpoint, "tracing-endpoint", "", "http[s]://host:port of an OpenTelemetry collector that takes OTLP over HTTP: a span for each CSI call and each call to an array; \"\" = none")
 	return o
 }
 

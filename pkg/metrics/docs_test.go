@@ -21,7 +21,8 @@ func full() *Metrics {
 	m.Loaded()
 	m.Reloaded(errors.New("x"))
 	m.Arrays(func() []Array {
-		return []Array{{Name: "a", Up: true, BudgetIOPS: 1000, PromisedIOPS: 1100, BudgetBytes: 10, PromisedBytes: 4, Volumes: 3, Others: 2, Deleted: 1, Attachments: 5}}
+		return []Array{{Name: "a", Up: true, BudgetIOPS: 1000, PromisedIOPS: 1100, BudgetBytes: 10, PromisedBytes: 4, Volumes: 3, Others: 2, Deleted: 1, Attachments: 5,
+			StoreBytes: 100, UsedBytes: 97, Fullness: 4, Faults: []Fault{{"blockClusterFull", "error"}}}}
 	})
 	m.Volumes(func(context.Context) []Volume {
 		return []Volume{{Array: "a", ID: "3eeu:1:00000000", PV: "pvc-1", PVC: "shop/data", Floor: 50, Ceiling: 100, Burst: 200, ActualIOPS: 70, Throttle: .5}}
@@ -71,9 +72,9 @@ func gathered(t *testing.T, m *Metrics) map[string]family {
 // row is a line of the page's tables: name, type, labels.
 var row = regexp.MustCompile("(?m)^\\| `san_csi_([a-z_]+)` \\| ([a-z]+) \\| ([^|]*) \\|")
 
-// TestDocs holds docs/metrics.md against what is served.
+// TestDocs holds docs/observability.md against what is served.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../../docs/metrics.md")
+	page, err := os.ReadFile("../../docs/observability.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +108,7 @@ func TestArrays(t *testing.T) {
 	for name, want := range map[string]float64{
 		"array_up": 1, "array_leaving": 0, "array_iops_budget": 1000, "array_iops_promised": 1100, "array_iops_headroom": -100,
 		"array_bytes_headroom": 6, "array_overrun": 1, "array_attachments": 5,
+		"array_store_bytes": 100, "array_store_used_bytes": 97, "array_fullness_stage": 4, "array_fault": 1,
 		"volume_floor_iops": 50, "volume_throttle": .5, "config_valid": 0, "leader": 0,
 	} {
 		if f := found[name]; len(f.samples) != 1 || f.samples[0].value != want {

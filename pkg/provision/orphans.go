@@ -115,7 +115,9 @@ func (s snapshotOn) spellings() [2]string {
 	return [2]string{s.Handle.String(), short.String()}
 }
 
-func among(handles sets.Set[string], spellings [2]string) bool { return handles.HasAny(spellings[:]...) }
+func among(handles sets.Set[string], spellings [2]string) bool {
+	return handles.HasAny(spellings[:]...)
+}
 
 func (v volumeOn) orphan(least time.Duration, now time.Time) Orphan {
 	o := Orphan{
