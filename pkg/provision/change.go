@@ -11,7 +11,8 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// Delete removes the volume; one that is not there is success.
+// Delete removes the volume; one that is not there is success. What was imported
+// stays in the recycle bin: no class said otherwise, and its data is not ours.
 func (f *Flows) Delete(ctx context.Context, id string) error {
 	m, h, err := f.member(ctx, id)
 	if err != nil {
@@ -27,7 +28,7 @@ func (f *Flows) Delete(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		keep = n.Keep
+		keep = n.Keep || v.Imported
 	}
 	if err := m.Array.Delete(ctx, h, keep); err != nil {
 		return err
