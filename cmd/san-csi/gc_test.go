@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,39 +56,43 @@ func newHouse(t *testing.T) *house {
 	if err := os.WriteFile(h.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.client = h.serve(t, "east", h.socket)
+	h.client, _ = h.serve(t, "east", h.socket, func(*options) {})
 	return h
 }
 
-// serve is the driver of that cluster.
-func (h *house) serve(t *testing.T, cluster, socket string) csi.ControllerClient {
+// serve is the driver of that cluster, with those changes of its options, until the
+// test ends or stop is called.
+func (h *house) serve(t *testing.T, cluster, socket string, change func(*options)) (client csi.ControllerClient, stop func()) {
 	t.Helper()
 	o := &options{mode: modeController, endpoint: "unix://" + socket, arrays: h.file, cluster: cluster, sweepInterval: time.Hour, resync: time.Hour}
+	change(o)
 	s, err := prepare(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	background(t, s.run)
+	stop = background(t, s.run)
 	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return csi.NewControllerClient(conn)
+	return csi.NewControllerClient(conn), stop
 }
 
-// background runs until the test ends.
-func background(t *testing.T, run func(context.Context) error) {
+// background runs until the test ends or stop is called.
+func background(t *testing.T, run func(context.Context) error) (stop func()) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 func listenOn(t *testing.T) net.Listener {
@@ -173,7 +178,7 @@ func (h *house) collectorOf(t *testing.T, out io.Writer, volumes, snapshots []st
 // listed by a dry run and deleted once that is confirmed; all else stays.
 func TestGC(t *testing.T) {
 	h := newHouse(t)
-	west := h.serve(t, "west", filepath.Join(t.TempDir(), "west.sock"))
+	west, _ := h.serve(t, "west", filepath.Join(t.TempDir(), "west.sock"), func(*options) {})
 	volumes := map[string]string{}
 	for _, name := range []string{"bound", "orphan", "granted", "with-snapshot"} {
 		volumes[name] = h.create(t, h.client, name)
