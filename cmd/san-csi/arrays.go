@@ -73,6 +73,13 @@ func (a *arrays) reload(file *config.Config, err error) {
 	a.metrics.Reloaded(err)
 }
 
+// close drops the connections that nothing is asked by.
+func (a *arrays) close() {
+	for _, o := range a.open {
+		o.client.Close()
+	}
+}
+
 // inForce tells whether the file says what is in force.
 func (a *arrays) inForce(file *config.Config) bool {
 	staying := slices.DeleteFunc(slices.Clone(a.fleet.Members()), func(m placement.Member) bool { return m.Leaving })

@@ -121,6 +121,7 @@ func (g *collector) find(ctx context.Context, cluster string) ([]provision.Orpha
 	if err != nil {
 		return nil, err
 	}
+	defer arrays.close()
 	return provision.New(arrays.fleet, cluster).Orphans(ctx, g.named, g.o.olderThan, time.Now())
 }
 

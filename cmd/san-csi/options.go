@@ -94,7 +94,7 @@ func bind(f *flag.FlagSet) *options {
 	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
 	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys and the default of --cluster ask it")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; --leader-election, --startup-taint, --topology-keys and the default of --cluster ask it, and a controller that has it anyway asks for claims and tells them events")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
 	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Lease, needed with --leader-election")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")

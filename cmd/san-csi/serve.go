@@ -121,6 +121,9 @@ func (s *service) run(ctx context.Context) error {
 		s.background(ctx)
 		stop()
 		server.Wait()
+		if s.arrays != nil {
+			s.arrays.close()
+		}
 		return nil
 	})
 	if errors.Is(err, kube.ErrLost) {
