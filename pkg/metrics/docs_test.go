@@ -72,9 +72,9 @@ func gathered(t *testing.T, m *Metrics) map[string]family {
 // row is a line of the page's tables: name, type, labels.
 var row = regexp.MustCompile("(?m)^\\| `san_csi_([a-z_]+)` \\| ([a-z]+) \\| ([^|]*) \\|")
 
-// TestDocs holds docs/observability.md against what is served.
+// TestDocs holds docs/metrics.md against what is served.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../../docs/observability.md")
+	page, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
