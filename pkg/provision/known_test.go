@@ -99,6 +99,7 @@ func TestArrayThatHangs(t *testing.T) {
 		}{
 			"change of its volume": {func(ctx context.Context) error { return f.Modify(ctx, onA, map[string]string{"maxIOPS": "5000"}) }, time.Minute, true},
 			"change of another's":  {func(ctx context.Context) error { return f.Modify(ctx, onB, map[string]string{"maxIOPS": "5000"}) }, 0, false},
+			"the capacity":         {func(ctx context.Context) error { _, err := f.Capacity(ctx, nil, nil); return err }, lookTimeout, false},
 			"a list":               {func(ctx context.Context) error { _, _, err := f.List(ctx, "", 0); return err }, lookTimeout, false},
 			"a volume for either": {func(ctx context.Context) error {
 				_, err := f.Create(ctx, CreateRequest{Name: "pvc-2", Size: Size{Required: gib}})
