@@ -45,25 +45,28 @@ func (e *OpenError) Error() string {
 	return fmt.Sprintf("array %s: not called, %d calls in a row had no answer", e.Endpoint, e.Failures)
 }
 
-// enter is an OpenError where the call must not be made; otherwise leave follows.
-func (b *breaker) enter(endpoint string) error {
+// enter is an OpenError where the call must not be made. Otherwise leave follows,
+// and trial tells that this call is the one that finds out.
+func (b *breaker) enter(endpoint string) (trial bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.opening == 0 {
-		return nil
+		return false, nil
 	}
 	if b.trying || b.clock.Now().Before(b.until) {
-		return &OpenError{Endpoint: endpoint, Failures: b.failures}
+		return false, &OpenError{Endpoint: endpoint, Failures: b.failures}
 	}
 	b.trying = true
-	return nil
+	return true, nil
 }
 
 // leave tells how a call that began at that time ended.
-func (b *breaker) leave(ctx context.Context, begun time.Time, err error) {
+func (b *breaker) leave(ctx context.Context, begun time.Time, trial bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.trying = false
+	if trial {
+		b.trying = false
+	}
 	now := b.clock.Now()
 	switch {
 	case answered(err):
@@ -75,10 +78,20 @@ func (b *breaker) leave(ctx context.Context, begun time.Time, err error) {
 		b.since = begun
 	}
 	b.failures++
+	if b.opening > 0 && !trial {
+		return // it began before
+	}
 	if b.failures >= breakAfter && now.Sub(b.since) >= breakTime {
 		b.opening = min(max(2*b.opening, firstOpening), maxOpening)
 		b.until = now.Add(b.opening)
 	}
+}
+
+// reset forgets what is known of the array.
+func (b *breaker) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures, b.opening = 0, 0
 }
 
 // answered tells that the array itself answered, whatever it said.

@@ -166,6 +166,24 @@ func TestArrayThatNeverAnswers(t *testing.T) {
 	})
 }
 
+// TestManyCallsThatHang open the breaker once, not once each.
+func TestManyCallsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &line{takes: -1}
+		c := dial(t, l, nil)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { _, _ = read(t, c, 10*time.Second) })
+		}
+		all.Wait()
+		l.set(0, nil)
+		time.Sleep(firstOpening)
+		if _, err := read(t, c, time.Second); err != nil {
+			t.Errorf("%s later: %v", firstOpening, err)
+		}
+	})
+}
+
 // TestRestartIsNotDown: many calls that fail at once are those of an array that
 // is being restarted.
 func TestRestartIsNotDown(t *testing.T) {

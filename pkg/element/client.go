@@ -138,6 +138,7 @@ func newLimiter(perSecond float64) *rate.Limiter {
 func (c *Client) Adopt(fresh *Client) {
 	old := c.access.Swap(fresh.access.Load())
 	old.http.CloseIdleConnections()
+	c.breaker.reset() // another address may well answer
 }
 
 // Close drops the idle connections.
@@ -214,13 +215,14 @@ func (c *Client) attempt(ctx context.Context, method string, params, result any)
 	if err := c.rate.Wait(ctx); err != nil {
 		return c.notMade(method, &RateError{Endpoint: c.Endpoint(), PerSecond: float64(c.rate.Limit()), Err: err})
 	}
-	if err := c.breaker.enter(c.Endpoint()); err != nil {
+	trial, err := c.breaker.enter(c.Endpoint())
+	if err != nil {
 		return c.notMade(method, err)
 	}
 	begun := c.clock.Now()
 	traced, end := c.trace(ctx, method)
 	err = c.exchange(traced, method, body, result)
-	c.breaker.leave(ctx, begun, err)
+	c.breaker.leave(ctx, begun, trial, err)
 	c.observe(method, err, c.clock.Since(begun))
 	end(err)
 	return err
