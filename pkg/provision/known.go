@@ -16,8 +16,15 @@ import (
 // leaves out for gone, and the volumes of the other arrays must be listed all the
 // same. Where there is one array alone, its error says more. It is a cache: a process that has never read an array cannot list it.
 type known struct {
-	mu    sync.Mutex
-	pages map[string]map[request]page // by the array's name
+	mu     sync.Mutex
+	arrays map[string]pagesOf // by name
+}
+
+// pagesOf are the pages of one array; another one that came to its name has
+// another ledger.
+type pagesOf struct {
+	ledger *placement.Ledger
+	pages  map[request]page
 }
 
 type request struct {
@@ -35,10 +42,10 @@ type page struct {
 func (k *known) list(ctx context.Context, m placement.Member, r request) (page, error) {
 	p, err := ask(ctx, m, r)
 	if err == nil {
-		k.put(m.Name, r, p)
+		k.put(m, r, p)
 		return p, nil
 	}
-	if was, ok := k.get(m.Name, r); ok && errors.Is(err, san.ErrUnavailable) {
+	if was, ok := k.get(m, r); ok && errors.Is(err, san.ErrUnavailable) {
 		klog.FromContext(ctx).Info("volumes are listed as they were when the array last answered", "array", m.Name, "reason", err)
 		return was, nil
 	}
@@ -57,21 +64,23 @@ func ask(ctx context.Context, m placement.Member, r request) (p page, err error)
 	return p, err
 }
 
-func (k *known) put(array string, r request, p page) {
+func (k *known) put(m placement.Member, r request, p page) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.pages == nil {
-		k.pages = map[string]map[request]page{}
+	if k.arrays == nil {
+		k.arrays = map[string]pagesOf{}
 	}
-	if k.pages[array] == nil || r.start == "" { // a list from the start on makes the others stale
-		k.pages[array] = map[request]page{}
+	// A list from the start on makes what there is of former ones stale.
+	if r.start == "" || k.arrays[m.Name].ledger != m.Ledger {
+		k.arrays[m.Name] = pagesOf{m.Ledger, map[request]page{}}
 	}
-	k.pages[array][r] = p
+	k.arrays[m.Name].pages[r] = p
 }
 
-func (k *known) get(array string, r request) (page, bool) {
+func (k *known) get(m placement.Member, r request) (page, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	p, ok := k.pages[array][r]
-	return p, ok
+	of := k.arrays[m.Name]
+	p, ok := of.pages[r]
+	return p, ok && of.ledger == m.Ledger
 }
