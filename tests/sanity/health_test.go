@@ -108,7 +108,7 @@ func TestHealth(t *testing.T) {
 	go s.flows.Tend(ctx, 10*time.Millisecond, func(array string, f san.Fault) { told <- array + " " + f.Code + " " + f.Severity })
 	raised := func(want, health string) {
 		t.Helper()
-		clock.Step(30 * time.Second) // the array looks so often
+		clock.Step(30 * time.Second)                                   // the array looks so often
 		for got, end := "", time.After(30*time.Second); got != want; { // it may have been less full for a while
 			select {
 			case got = <-told:
