@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,8 +18,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/config"
+	"github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/metrics"
 )
 
@@ -214,4 +222,50 @@ func TestRotatedPassword(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestRotatedCA: another CA in the file that the arrays' file names is taken over,
+// though the latter says what it said before.
+func TestRotatedCA(t *testing.T) {
+	one := newMVIP(t, "aaaa", "secret-1")
+	entry := one.entry(t, "a", "secret-1")
+	ca := parse(t, entry).Arrays[0].CAFile
+	right, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ca, otherCA(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := openArrays(parse(t, entry), "east", &options{}, metrics.New("test", true), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	array := a.open["a"].array
+	var untrusted *element.CertificateError
+	if _, err := array.Identity(t.Context()); !errors.As(err, &untrusted) {
+		t.Fatalf("with the CA of another: %v", err)
+	}
+	if err := os.WriteFile(ca, right, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.reload(parse(t, entry), nil)
+	if _, err := array.Identity(t.Context()); err != nil {
+		t.Errorf("with its own CA: %v", err)
+	}
+}
+
+// otherCA is a certificate that signed nothing.
+func otherCA(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
