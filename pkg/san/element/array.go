@@ -59,6 +59,10 @@ type Array struct {
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
 
+	looks     *batcher[int64, *api.Volume] // nil = there is none of that id
+	deletions *batcher[int64, struct{}]
+	purges    *batcher[int64, struct{}]
+
 	uniqueID atomic.Pointer[string] // the array that answered first
 
 	info     cached[api.ClusterInfo]
@@ -91,7 +95,9 @@ func New(c Config) (*Array, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	return &Array{config: c, client: c.Client, clock: c.Clock}, nil
+	a := &Array{config: c, client: c.Client, clock: c.Clock}
+	a.looks, a.deletions, a.purges = newBatcher(a.lookAll), newBatcher(a.deleteAll), newBatcher(a.purgeAll)
+	return a, nil
 }
 
 // Recheck forgets what is known of the array: its address or the credentials
