@@ -61,18 +61,32 @@ func StartDriver(ctx context.Context, bin, dir string, arrays []Reached, args ..
 }
 
 func writeArrays(dir string, arrays []Reached) (string, error) {
+	// In a directory of its own, as a Secret is, and the authorities with it: the
+	// driver watches them.
+	own := filepath.Join(dir, "config")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		return "", err
+	}
 	var entries []map[string]any
 	for _, a := range arrays {
+		authority, err := os.ReadFile(a.CAFile)
+		if err != nil {
+			return "", err
+		}
+		ca := filepath.Join(own, a.Name+"-ca.pem")
+		if err := os.WriteFile(ca, authority, 0o600); err != nil {
+			return "", err
+		}
 		entries = append(entries, map[string]any{
 			"name": a.Name, "driver": "element", "endpoint": a.Endpoint, "username": a.Username, "password": a.Password,
-			"caFile": a.CAFile, "account": Account, "capacityIOPS": a.CapacityIOPS,
+			"caFile": ca, "account": Account, "capacityIOPS": a.CapacityIOPS,
 		})
 	}
 	text, err := yaml.Marshal(map[string]any{"arrays": entries})
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "arrays.yaml")
+	file := filepath.Join(own, "arrays.yaml")
 	return file, os.WriteFile(file, text, 0o600)
 }
 

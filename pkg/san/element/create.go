@@ -96,10 +96,12 @@ func (a *Array) make(ctx context.Context, key nameKey, size int64, shape shape, 
 		a.forgetWhatIsGone(err, req)
 		return v, r, err
 	}
-	return a.claim(ctx, v, r, req)
+	r.state = stateClaimed
+	v, err = a.write(ctx, v, r)
+	return v, r, err
 }
 
-// claim makes a pending volume the one of its name.
+// claim makes a volume that an earlier call left pending the one of its name.
 func (a *Array) claim(ctx context.Context, v api.Volume, r record, req san.CreateRequest) (api.Volume, record, error) {
 	r.state, r.note, r.keep = stateClaimed, req.Note, req.Keep
 	r = a.ownedBy(r, req.Owner, v.Name)
