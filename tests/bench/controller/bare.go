@@ -52,7 +52,7 @@ func serveBare(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(authority)
-	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: workers}}
 	for {
 		var round bareRound
 		if err := asked.Decode(&round); errors.Is(err, io.EOF) {
@@ -77,10 +77,14 @@ func (c *bareClient) round(ctx context.Context, creates int) (time.Duration, err
 	if err != nil {
 		return 0, err
 	}
-	for i := range ids {
-		if ids[i], err = c.create(ctx); err != nil {
-			return 0, err
-		}
+	first := c.made
+	c.made += creates
+	err = parallel(creates, func(i int) (err error) {
+		ids[i], err = c.create(ctx, fmt.Sprintf("pvc-bare-%d", first+i))
+		return err
+	})
+	if err != nil {
+		return 0, err
 	}
 	after, err := used()
 	if err != nil {
@@ -94,9 +98,7 @@ func (c *bareClient) round(ctx context.Context, creates int) (time.Duration, err
 	return after - before, nil
 }
 
-func (c *bareClient) create(ctx context.Context) (int64, error) {
-	c.made++
-	name := fmt.Sprintf("pvc-bare-%d", c.made)
+func (c *bareClient) create(ctx context.Context, name string) (int64, error) {
 	if _, err := c.call(ctx, "ListVolumes", map[string]any{"accounts": []int64{c.AccountID}, "volumeName": name}); err != nil {
 		return 0, err
 	}

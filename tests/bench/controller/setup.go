@@ -134,12 +134,15 @@ func (b *bench) fill(ctx context.Context, volumes int) error {
 	return nil
 }
 
-// parallel does n things, eight at a time.
+// workers is how many things are done at a time.
+const workers = 8
+
+// parallel does n things.
 func parallel(n int, do func(int) error) error {
 	var working sync.WaitGroup
 	errs := make([]error, n)
 	next := make(chan int)
-	for range 8 {
+	for range workers {
 		working.Go(func() {
 			for i := range next {
 				errs[i] = do(i)
