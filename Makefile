@@ -55,6 +55,10 @@ test-guest-long: ## every row of the table of faults, with san-array, LIO and tg
 test-array-guest: build ## kernel initiator, file systems, exerciser and fio with verify, while san-array is killed again and again
 	@go test -tags guest -count=1 -timeout 15m -v ./tests/array
 
+.PHONY: test-fence
+test-fence: build ## a node is cut off with writes in flight and comes back: none of them lands on its successor's data
+	@go test -tags guest -count=1 -timeout 15m -v ./tests/fence
+
 .PHONY: test-harness
 test-harness: ## the virtual machine harness's own tests
 	@go test -tags guest -count=1 -timeout 20m ./tests/guest/...

@@ -92,6 +92,7 @@ func (a *arrays) apply(file *config.Config) error {
 			now.array.Recheck()
 			o.client = now.client
 		}
+		o.array.SetCHAP(chapOf(entry))
 		members = append(members, placement.Member{
 			Name: entry.Name, Labels: entry.Labels, Topology: entry.Topology, Array: o.array,
 			Budget: placement.Budget{CapacityIOPS: entry.CapacityIOPS, IOPSOvercommit: entry.IOPSOvercommit, BytesOvercommit: entry.BytesOvercommit},
@@ -156,5 +157,14 @@ func (a *arrays) openArray(entry config.Array, client *element.Client) (*sanelem
 		MaxVolumesPerNode: a.maxVolumes,
 		// Disk images with partition tables of 512-byte sectors work on a raw LUN.
 		Enable512e: true,
+		CHAP:       chapOf(entry),
 	})
+}
+
+func chapOf(entry config.Array) sanelement.CHAP {
+	return sanelement.CHAP{
+		Required: entry.CHAP != config.CHAPNone,
+		Mutual:   entry.CHAP == config.CHAPNodeMutual,
+		Rotation: entry.Rotation(),
+	}
 }

@@ -39,6 +39,8 @@ type options struct {
 	resync        time.Duration
 
 	nodeName      string
+	initiator     string
+	restartIscsid bool
 	initiatorName string
 	records       string
 	hostRoot      string
@@ -87,6 +89,8 @@ func bind(f *flag.FlagSet) *options {
 	f.DurationVar(&o.resync, "resync-interval", time.Minute, "how often the arrays' volumes are read, to see what others promised (controller)")
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
+	f.StringVar(&o.initiator, "initiator", initiatorHost, "whose initiator name this node logs in under: the host's, or the driver's own, which stays as long as the node's name and /etc/machine-id do: host or own (node)")
+	f.BoolVar(&o.restartIscsid, "restart-iscsid", true, "where a CHAP secret was replaced and a session cannot log in again, because iscsid remembers the former one, restart iscsid by iscsiadm; sessions live through that (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
 	f.StringVar(&o.hostRoot, "host-root", "", "where the host's root is mounted, \"\" = it is this one (node)")
@@ -163,6 +167,9 @@ func (o *options) validateElection() error {
 }
 
 func (o *options) validateNode() error {
+	if o.initiator != initiatorHost && o.initiator != initiatorOwn {
+		return fmt.Errorf("--initiator %q: must be %s or %s", o.initiator, initiatorHost, initiatorOwn)
+	}
 	if !slices.Contains(initiator.Reaches, initiator.Reach(o.iscsiadm)) {
 		return fmt.Errorf("--iscsiadm %q: must be one of %v", o.iscsiadm, initiator.Reaches)
 	}

@@ -163,7 +163,7 @@ func (s *service) background(ctx context.Context) {
 		running.Go(func() { s.fences.Run(ctx) })
 	}
 	if s.node != nil {
-		running.Go(func() { s.node.background(ctx, s.o.reconcile) })
+		running.Go(func() { s.node.background(ctx, s.o) })
 	}
 	if s.o.startupTaint != "" {
 		running.Go(func() { removeStartupTaint(ctx, s.client, s.o) })

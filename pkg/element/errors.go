@@ -30,6 +30,7 @@ const (
 	XSnapshotIDDoesNotExist          = "xSnapshotIDDoesNotExist"
 	XGroupSnapshotDoesNotExist       = "xGroupSnapshotDoesNotExist"
 	XMaxSnapshotsPerVolumeExceeded   = "xMaxSnapshotsPerVolumeExceeded"
+	XInitiatorDoesNotExist           = "xInitiatorDoesNotExist"
 	XAsyncHandleDoesNotExist         = "xAsyncHandleDoesNotExist"
 )
 

@@ -141,10 +141,11 @@ type Volume struct {
 }
 
 // Node is an initiator: its IQN in lower case, and a tag that tells two nodes
-// with the same IQN apart.
+// with the same IQN apart. Arrays know nodes by their Identity.
 type Node struct {
 	IQN string
 	Tag string
+	Key string // X25519 public key that secrets for the node are sealed to; "" = it has none
 }
 
 // Mode is how a node may use a volume.
@@ -162,8 +163,9 @@ type Grant struct {
 	SizeBytes int64
 	Epoch     int64 // counts the grants of this volume
 	ReadOnly  bool
-	Blank     bool // may be formatted
-	Clone     bool // made of another volume, whose filesystem has the same identity
+	Blank     bool  // may be formatted
+	Clone     bool  // made of another volume, whose filesystem has the same identity
+	CHAP      *CHAP // how the node proves itself; nil = it need not
 }
 
 // Identity names an array: UniqueID is fixed for its life.

@@ -99,6 +99,11 @@ func (s *Stager) bring(ctx context.Context, req StageRequest, r *record) error {
 	if err != nil {
 		return err
 	}
+	if r.ReadOnly {
+		if err := s.disks.Protect(ctx, d.Path); err != nil {
+			return err
+		}
+	}
 	mounted, err := s.settled(ctx, r, d)
 	if err != nil {
 		return err

@@ -52,8 +52,20 @@ func (s *Stager) Run(ctx context.Context, interval time.Duration) {
 // A volume that a call works on is left to the next round. What a former boot of
 // the host staged is not logged in: its mounts are gone, and the kubelet stages
 // again what is still wanted.
+//
+// It may be called beside Run, for fences that are new: they are obeyed at once,
+// and a round that is under way does the rest.
 func (s *Stager) Reconcile(ctx context.Context) {
 	fenced := s.enforce(ctx)
+	if !s.round.TryLock() {
+		return
+	}
+	defer s.round.Unlock()
+	s.hold(ctx, fenced)
+}
+
+// hold holds what is on the node against the records.
+func (s *Stager) hold(ctx context.Context, fenced int) {
 	all, err := s.records.list()
 	if err != nil {
 		s.report(ctx, Finding{Act: ActLook, Message: "stage records", Err: err})
@@ -147,6 +159,8 @@ func (s *Standing) count(c condition) {
 // due is what a round has to do about the volume, "" = nothing.
 func (s *Stager) due(r *record, c condition) Act {
 	switch {
+	case r.Epoch <= s.seen.fencedUpTo(r.VolumeID):
+		return "" // enforce goes on, and nothing of it is logged in again
 	case c.staged && c.live.Sessions == 0, c.staged && s.incomplete(r, c):
 		return ActLogin
 	case !c.staged && c.live.Live() && time.Since(r.Touched) >= s.abandoned:

@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -32,6 +33,8 @@ type Target struct {
 	LUN       int      `json:"lun"`
 	NAA       string   `json:"naa"`       // 32 lower-case hex digits, SPC-4 §7.8.6.6.5
 	SizeBytes int64    `json:"sizeBytes"` // the device has at least this
+	// Credentials are what to log in with, sealed; "" = none.
+	Credentials string `json:"credentials,omitempty"`
 }
 
 // StageRequest asks for the volume at StagingPath (CSI spec, NodeStageVolume).
@@ -119,6 +122,7 @@ type Stager struct {
 	stages   *semaphore.Weighted
 	unstages *semaphore.Weighted // of their own: what goes must not wait for what cannot come
 	seen     *sightings
+	round    sync.Mutex // held over a round of the reconciler
 }
 
 // New makes a Stager; RecordsDir is made where it is not there.

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/san-csi/san-csi/pkg/kube"
 )
 
 // TestRoles: each program has a role of its own with what it asks the API for, and
@@ -76,7 +79,34 @@ func rights(rules []rbacv1.PolicyRule) map[string]string {
 	return found
 }
 
-// TestControllerRole: in its own namespace the Lease, events and what capacity takes; in the
+// leaseVerbs are for a Lease of one's own, and to follow others; none to delete.
+var leaseVerbs = []string{"create", "get", "list", "watch", "update"}
+
+// TestNodeLease: the node plugin may write Leases of its namespace alone, and of
+// these by the policy only that of the node that its token names.
+func TestNodeLease(t *testing.T) {
+	m := render(t, "secret", "node.startupTaint.removal=false")
+	rules := one[*rbacv1.Role](t, m, "san-csi-node").Rules
+	if len(rules) != 1 || !slices.Equal(rules[0].Resources, []string{"leases"}) || !slices.Equal(rules[0].Verbs, leaseVerbs) {
+		t.Errorf("rules %+v", rules)
+	}
+	if b := one[*rbacv1.RoleBinding](t, m, "san-csi-node"); b.RoleRef.Name != "san-csi-node" || b.Subjects[0].Name != "san-csi-node" {
+		t.Errorf("%+v to %+v", b.RoleRef, b.Subjects)
+	}
+	policy := one[*admissionv1.ValidatingAdmissionPolicy](t, m, "san-csi-node-lease").Spec
+	if rule := policy.Validations[0].Expression; !strings.Contains(rule, "authentication.kubernetes.io/node-name") || !strings.Contains(rule, `"`+kube.NodeLeaseName("")+`"`) {
+		t.Errorf("rule %s", rule)
+	}
+	if b := one[*admissionv1.ValidatingAdmissionPolicyBinding](t, m, "san-csi-node-lease").Spec; b.PolicyName != "san-csi-node-lease" {
+		t.Errorf("binding %+v", b)
+	}
+	driver := node(t, m).Containers[0]
+	if !slices.Contains(driver.Args, "--lease-namespace=$(NAMESPACE)") || driver.Env[1].Name != "NAMESPACE" {
+		t.Errorf("arguments %v, environment %v", driver.Args, driver.Env)
+	}
+}
+
+// TestControllerRole: in its own namespace the Leases, events and what capacity takes; in the
 // cluster the identity, where no name is given.
 func TestControllerRole(t *testing.T) {
 	m := render(t, "secret", "csiDriver.storageCapacity=false")
@@ -84,11 +114,8 @@ func TestControllerRole(t *testing.T) {
 		if slices.Equal(rule.Resources, []string{"events"}) && slices.Equal(rule.Verbs, []string{"create", "patch"}) {
 			continue
 		}
-		if !slices.Equal(rule.Resources, []string{"leases"}) {
+		if !slices.Equal(rule.Resources, []string{"leases"}) || !slices.Equal(rule.Verbs, leaseVerbs) {
 			t.Errorf("without capacity: %+v", rule)
-		}
-		if !slices.Equal(rule.Verbs, []string{"create"}) && !slices.Equal(rule.ResourceNames, []string{"san-csi.io"}) {
-			t.Errorf("every Lease: %+v", rule)
 		}
 	}
 	rules := one[*rbacv1.ClusterRole](t, m, "san-csi-controller").Rules

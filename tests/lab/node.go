@@ -129,7 +129,7 @@ for d in /sys/block/sd*; do [ -e "$d" ] && echo "device ${d##*/}"; done
 for u in /sys/block/dm-*/dm/uuid; do case $(cat $u 2>/dev/null) in mpath-*) echo "map $(cat $u)";; esac; done
 grep -E '^/dev/sd|^/dev/mapper/(3|mpath)|/run/sanity/(staging|mount)|/var/lib/kubelet' /proc/mounts | sed 's/^/mount /'
 find /etc/iscsi/nodes /var/lib/iscsi/nodes -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/node record /'
-find /var/lib/san-csi -type f 2>/dev/null | sed 's/^/stage record /'
+find /var/lib/san-csi -type f ! -name 'node.*' 2>/dev/null | sed 's/^/stage record /'
 find /var/lib/kubelet /run/sanity/staging /run/sanity/mount -xdev -type f 2>/dev/null | sed 's/^/file /'
 true`
 

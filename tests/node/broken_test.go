@@ -32,7 +32,7 @@ while read state < $s/target_state && [ "$state" = SCANNED ]; do :; done
 kill -9 $(pidof iscsid)
 until pidof iscsid >/dev/null; do iscsid; done
 while [ -e $s ] && [ "$(cat $s/target_state)" != UNBOUND ]; do usleep 20000; done`
-	dropRecords = "rm /var/lib/san-csi/records/*"
+	dropRecords = "rm /var/lib/san-csi/records/*.json"
 	// iscsiadm would refuse it while the session is there.
 	dropNodeRecords = "find /etc/iscsi/nodes /var/lib/iscsi/nodes -mindepth 1 -delete 2>/dev/null; true"
 )

@@ -7,6 +7,7 @@
 package node
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -42,8 +43,15 @@ func TestNode(t *testing.T) {
 		{"in use", nil, testInUse},
 		{"dead array", nil, testDeadArray},
 		{"others", nil, testOthers},
+		{"reconciler", []string{"--reconcile-interval=1s"}, testReconciler},
+		{"chap", nil, testCHAP},
+		{"wrong secret", nil, testWrongSecret},
+		{"rotated secret", nil, testRotation},
+		{"own initiator", nil, testOwnInitiator},
 		// The array's files are looked at by number before there is a snapshot: lab.VolumeFile.
 		{"clones", nil, testClones},
+		{"twins", nil, testTwins},
+		{"readers", nil, testReaders},
 		{"sanity", []string{"--max-volumes=3"}, testSanity},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -81,7 +89,9 @@ func boot(t *testing.T, array ...string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := n.VM.Kill(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := n.VM.PowerOff(ctx); err != nil {
 			t.Error(err)
 		}
 	})

@@ -39,6 +39,7 @@ func TestMultipath(t *testing.T) {
 		test func(*testing.T, *bench)
 	}{
 		{"calls", testCalls},
+		{"ways to iscsiadm", testWays},
 		{"two portals", testTwoPortals},
 		{"path loss", testPathLoss},
 		{"two portals and a raw volume", testTwoPortalsRaw},
@@ -51,7 +52,7 @@ func TestMultipath(t *testing.T) {
 		{"foreign map", testForeignMap},
 	}, 3) {
 		t.Run(part.name, func(t *testing.T) {
-			if err := b.node.RestartDriver(t.Context()); err != nil {
+			if err := b.node.StartDriver(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			part.test(t, b)
@@ -121,6 +122,50 @@ printf '#!/bin/sh\necho "$@" >> /tmp/calls\nexec %s.real "$@"\n' $real > $real &
 		t.Errorf("a discovery:\n%s", calls)
 	}
 	t.Logf("iscsiadm ran as\n%s", calls)
+}
+
+// hideInitiator starts iscsid in a mount namespace of its own, the only one that
+// has iscsiadm, as Talos does.
+const hideInitiator = `set -e
+kill -9 $(pidof iscsid)
+mkdir -p /opt/iscsi /usr/local/sbin
+mv $(readlink -f $(command -v iscsiadm)) /opt/iscsi/iscsiadm
+unshare -m --propagation private sh -c 'mount --bind /opt/iscsi /usr/local/sbin && until pidof iscsid >/dev/null; do iscsid; done'`
+
+const (
+	showInitiator  = "kill -9 $(pidof iscsid); mv /opt/iscsi/iscsiadm $(readlink -f /sbin/iscsiadm); until pidof iscsid >/dev/null; do iscsid; done"
+	killInitiators = "kill -9 $(pidof iscsid); while pidof iscsid >/dev/null; do usleep 20000; done"
+)
+
+// testWays reaches iscsiadm where it is, and says at the start what is missing.
+func testWays(t *testing.T, b *bench) {
+	life := func(t *testing.T, args ...string) {
+		if err := b.node.StartDriver(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+		v := b.volume(t, "pvc-ways", mounted("ext4"), nil)
+		must(t, v.stage, v.unstage)
+		checkNodeClean(t, b)
+	}
+	t.Run("chroot", func(t *testing.T) { life(t, "--iscsiadm=chroot", "--host-root=/") })
+	t.Run("nsenter", func(t *testing.T) { life(t, "--iscsiadm=nsenter") })
+	t.Run("in iscsid's namespace only", func(t *testing.T) {
+		b.sh(t, hideInitiator)
+		defer b.sh(t, showInitiator)
+		life(t)
+		if err := b.node.StartDriver(t.Context(), "--iscsiadm=direct"); err == nil || !strings.Contains(err.Error(), "iscsiadm cannot be run") {
+			t.Errorf("direct: %v, want the driver to say that iscsiadm cannot be run", err)
+		}
+	})
+	t.Run("nobody listens", func(t *testing.T) {
+		b.sh(t, killInitiators)
+		err := b.node.StartDriver(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "nobody listens on @ISCSIADM_ABSTRACT_NAMESPACE") {
+			t.Errorf("%v, want the driver to say that iscsid is missing", err)
+		}
+		b.sh(t, "until pidof iscsid >/dev/null; do iscsid; done")
+		life(t)
+	})
 }
 
 // testTwoPortals walks a filesystem on a map through its life.

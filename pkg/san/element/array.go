@@ -42,6 +42,7 @@ type Config struct {
 	// MaxVolumesPerNode bounds the grants of one node; 0 = the array's own bound.
 	MaxVolumesPerNode int
 	Enable512e        bool        // logical blocks of 512 bytes instead of 4096
+	CHAP              CHAP        // see SetCHAP
 	Clock             clock.Clock // for waiting; nil = the real one
 }
 
@@ -56,6 +57,7 @@ type Array struct {
 	initiators keyLocks[string]
 	groups     groupCache
 	recent     recent
+	chap       atomic.Pointer[CHAP]
 
 	joins, parts batcher[san.Node, int64, none] // volumes into and out of a node's group
 	listing      batcher[none, none, []api.Session]
@@ -97,6 +99,7 @@ func New(c Config) (*Array, error) {
 	}
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
+	a.SetCHAP(c.CHAP)
 	return a, nil
 }
 

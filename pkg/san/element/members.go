@@ -180,9 +180,15 @@ func (a *Array) extend(ctx context.Context, g group, n san.Node, volumes []int64
 // initiator into one group only, so a creation that lands late cannot make a
 // second, and one that was not seen is found by the refusal.
 func (a *Array) makeGroup(ctx context.Context, n san.Node, volumes []int64) error {
+	attributes := api.Attributes{keyCluster: quote(a.config.Cluster), keyTag: quote(n.Tag)}
+	if a.chap.Load().Required {
+		if len(volumes) > 0 {
+			return errUnproved // its initiator would need to prove nothing
+		}
+		attributes[keyCHAP] = quote("1")
+	}
 	made, err := a.client.CreateVolumeAccessGroup(ctx, api.CreateVolumeAccessGroupRequest{
-		Name: mapName(n.IQN), Initiators: []string{n.IQN}, Volumes: volumes,
-		Attributes: api.Attributes{keyCluster: quote(a.config.Cluster), keyTag: quote(n.Tag)},
+		Name: mapName(n.IQN), Initiators: []string{n.IQN}, Volumes: volumes, Attributes: attributes,
 	})
 	if err == nil {
 		a.groups.put(readGroup(made))
@@ -192,6 +198,8 @@ func (a *Array) makeGroup(ctx context.Context, n san.Node, volumes []int64) erro
 	if api.IsName(err, api.XExceededLimit) && strings.Contains(err.Error(), n.IQN) {
 		if g, findErr := a.findGroup(ctx, n.IQN); findErr != nil {
 			return findErr
+		} else if g != nil && len(volumes) == 0 {
+			return g.check(a.config.Cluster, n)
 		} else if g != nil {
 			return a.extend(ctx, *g, n, volumes)
 		}
