@@ -101,6 +101,15 @@ func TestDeleteEndsAsTheClassSays(t *testing.T) {
 	}
 }
 
+func TestImportedVolumeIsKept(t *testing.T) {
+	a := newMemory("3eeu")
+	h := san.Handle{Array: "3eeu", Volume: 7}
+	a.volumes = []*san.Volume{{Handle: h, Imported: true}}
+	if err := flows(t, a).Delete(t.Context(), h.String()); err != nil || !a.deleted[h] {
+		t.Errorf("deleted %v, %v; want it kept", a.deleted, err)
+	}
+}
+
 func TestWhatIsNotThereIsGone(t *testing.T) {
 	f := flows(t, newMemory("3eeu"))
 	for name, id := range map[string]string{"no handle of ours": "vol-1", "no such volume": "3eeu:77:00000000"} {

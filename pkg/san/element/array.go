@@ -177,7 +177,7 @@ func (a *Array) Capacity(ctx context.Context) (san.Capacity, error) {
 	if err != nil {
 		return san.Capacity{}, fail("read capacity of array", a.client.Endpoint(), err)
 	}
-	return san.Capacity{BoundBytes: c.MaxOverProvisionableSpace, BlockBytes: c.MaxUsedSpace, MaxIOPS: c.MaxIOPS}, nil
+	return san.Capacity{BoundBytes: c.MaxOverProvisionableSpace, BlockBytes: c.MaxUsedSpace, UsedBytes: c.UsedSpace, MaxIOPS: c.MaxIOPS}, nil
 }
 
 // account is the id of a tenant; the configured one is made where it is

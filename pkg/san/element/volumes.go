@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/qos"
@@ -140,12 +141,13 @@ func (a *Array) describe(ctx context.Context, v api.Volume, r record) (*san.Volu
 	if err != nil {
 		return nil, err
 	}
+	created, _ := time.Parse(time.RFC3339, v.CreateTime) // zero where it cannot be read
 	return &san.Volume{
 		Handle: san.Handle{Array: id.UniqueID, Volume: v.VolumeID, UUID: uuidPart(v)},
 		Name:   r.name, SizeBytes: v.TotalSize,
 		QoS:    qos.Values{Min: v.QoS.MinIOPS, Max: v.QoS.MaxIOPS, Burst: v.QoS.BurstIOPS},
 		Policy: name, NAA: strings.ToLower(v.NAA), Owner: r.owner, Note: r.note,
-		Blank: r.blank, Nodes: r.nodes(), Fault: faultOf(v, r),
+		Blank: r.blank, Imported: r.state == stateImported || r.owner.Cluster == "", Created: created, Nodes: r.nodes(), Fault: faultOf(v, r),
 	}, nil
 }
 
