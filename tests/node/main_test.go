@@ -9,6 +9,7 @@ package node
 import (
 	"context"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
