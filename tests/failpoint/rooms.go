@@ -65,6 +65,11 @@ func (s diskSteps) Wipe(ctx context.Context, device string) error {
 	return s.Disks.Wipe(ctx, device)
 }
 
+func (s diskSteps) Protect(ctx context.Context, device string) error {
+	defer around(ctx, "protect")()
+	return s.Disks.Protect(ctx, device)
+}
+
 func (s diskSteps) Check(ctx context.Context, device, fsType string, mode filesystem.Fsck) error {
 	defer around(ctx, "check")()
 	return s.Disks.Check(ctx, device, fsType, mode)

@@ -21,6 +21,9 @@ const (
 	// Account is the tenant account of the driver's volumes.
 	Account = "k8s"
 
+	// Log is the driver's log in a guest.
+	Log = "/var/log/san-csi.log"
+
 	configDir = "/etc/san-csi"
 )
 

@@ -12,10 +12,10 @@ import (
 	"github.com/san-csi/san-csi/tests/guest"
 )
 
-// testFenced takes a volume from a node that still has writes in memory. Its
+// testWritesInMemory takes a volume from a node that still has writes in memory. Its
 // successor's data is what the first node finds when it is granted the volume
 // again: nothing of the old writes came back.
-func testFenced(t *testing.T, f *field, s source) {
+func testWritesInMemory(t *testing.T, f *field, s source) {
 	v := f.volume(t, "pvc-fenced", mounted("ext4"), nil)
 	must(t, v.stage, v.publish)
 	v.write(t)

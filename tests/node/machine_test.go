@@ -65,9 +65,9 @@ dd if=/dev/zero of=/var/fill oflag=append conv=notrunc bs=4k 2>/dev/null
 if head -c 8192 /dev/zero > /var/fill.probe 2>/dev/null; then echo "there is still room in /var" >&2; exit 1; fi
 rm -f /var/fill.probe`
 
-// testTwins: a machine that was cloned with its initiator's name is refused, and
+// testClonedNode: a machine that was cloned with its initiator's name is refused, and
 // the original works on.
-func testTwins(t *testing.T, f *field, s source) {
+func testClonedNode(t *testing.T, f *field, s source) {
 	v := s.volume(t, "pvc-twins", mounted("ext4"))
 	must(t, v.stage, v.publish)
 	sum := v.write(t)

@@ -9,6 +9,7 @@ package node
 import (
 	"context"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -54,6 +55,9 @@ func TestNode(t *testing.T) {
 		{"readers", nil, testReaders},
 		{"sanity", []string{"--max-volumes=3"}, testSanity},
 	} {
+		if testing.Short() && slices.Contains(slow, part.name) {
+			continue
+		}
 		t.Run(part.name, func(t *testing.T) {
 			if err := b.node.StartDriver(t.Context(), part.driver...); err != nil {
 				t.Fatal(err)
@@ -63,6 +67,9 @@ func TestNode(t *testing.T) {
 		checkNothingLeft(t, part.name, b) // the part has undone its volumes by now
 	}
 }
+
+// slow are the parts that are not for every change.
+var slow = []string{"fsck", "reconciler", "rotated secret", "own initiator", "twins", "readers"}
 
 // bench is the array and the node that the parts share.
 type bench struct {
