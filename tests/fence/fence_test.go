@@ -118,7 +118,8 @@ func (w *world) fence(t *testing.T, kind string) {
 	v := w.volume(t, kind)
 	v.must(t, v.attach(w.a), w.a.announced, v.stage(w.a))
 	w.a.sh(t, v.fill("A")+"; sync")
-	writer, err := w.a.VM.Start(t.Context(), "while "+v.fill("A")+"; do :; done", "/tmp/writer.log")
+	// It keeps the file open, as a pod does, whatever becomes of the mount.
+	writer, err := w.a.VM.Start(t.Context(), fmt.Sprintf("exec 3<> %s; while %s; do :; done", v.file, v.fillAt("A", "/proc/$$/fd/3")), "/tmp/writer.log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +130,7 @@ func (w *world) fence(t *testing.T, kind string) {
 	t.Logf("revoked; still dirty on the node that is cut off: %s", w.a.sh(t, `grep -E '^(Dirty|Writeback):' /proc/meminfo | tr -s ' \n' ' '`))
 
 	v.must(t, v.attach(w.b))
+	t.Log("attached elsewhere")
 	if now := v.fingerprint(t); now != revoked {
 		t.Error("a write landed after the revoke returned")
 	}
@@ -137,10 +139,12 @@ func (w *world) fence(t *testing.T, kind string) {
 	v.must(t, v.unstage(w.b)) // what a filesystem writes by itself is written by then
 	written := v.fingerprint(t)
 
+	t.Log("written elsewhere; the node comes back")
 	v.refused(t, v.attach(w.a), codes.Unavailable, w.a.id, v.id, "epoch", "confirm")
 	v.must(t, w.a.VM.Connect)
 	v.untilConfirmed(t, w)
-	w.a.sh(t, fmt.Sprintf("while kill -0 %d 2>/dev/null; do usleep 20000; done", writer)) // its writes failed
+	t.Log("confirmed")
+	w.a.sh(t, fmt.Sprintf("kill -9 -- -%d 2>/dev/null; while kill -0 %d 2>/dev/null; do usleep 20000; done", writer, writer))
 	if left, err := w.a.Leftovers(t.Context()); err != nil || strings.Contains(strings.Join(left, " "), "session") || strings.Contains(strings.Join(left, " "), "device") {
 		t.Errorf("confirmed, and there is %q, %v", left, err)
 	}
@@ -215,8 +219,10 @@ func (v *volume) undo(t *testing.T) {
 }
 
 // fill writes the letter over the file, by way of the page cache.
-func (v *volume) fill(letter string) string {
-	return fmt.Sprintf(`head -c %d /dev/zero | tr '\0' %s | dd of=%s bs=64k conv=notrunc 2>/dev/null`, mib<<20, letter, v.file)
+func (v *volume) fill(letter string) string { return v.fillAt(letter, v.file) }
+
+func (v *volume) fillAt(letter, file string) string {
+	return fmt.Sprintf(`head -c %d /dev/zero | tr '\0' %s | dd of=%s bs=64k conv=notrunc 2>/dev/null`, mib<<20, letter, file)
 }
 
 // sum is a checksum of what was written, read past the page cache.
