@@ -92,7 +92,8 @@ func boot(t *testing.T, array ...string) *bench {
 	}
 	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
 	if err != nil {
-		t.Fatal(err)
+		log, _ := n.VM.Get(t.Context(), lab.Log)
+		t.Fatalf("%v; the driver's log:\n%s", err, log)
 	}
 	return &bench{lab: l, node: n, id: info.GetNodeId()}
 }
