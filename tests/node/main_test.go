@@ -113,7 +113,8 @@ func nodeID(t *testing.T, n *lab.Node) string {
 	t.Helper()
 	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
 	if err != nil {
-		t.Fatal(err)
+		log, _ := n.VM.Get(t.Context(), lab.Log)
+		t.Fatalf("%v; the driver's log:\n%s", err, log)
 	}
 	return info.GetNodeId()
 }

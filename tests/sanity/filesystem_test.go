@@ -113,8 +113,6 @@ func (f *fakeFilesystem) Remove(_ context.Context, path string) error {
 	return nil
 }
 
-func (f *fakeFilesystem) Protect(context.Context, string) error { return nil }
-
 func (f *fakeFilesystem) Grow(context.Context, string, string, string) error { return nil }
 
 func (f *fakeFilesystem) Usage(context.Context, string) (filesystem.Usage, error) {
