@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
@@ -18,46 +20,66 @@ var (
 	drive  = san.Fault{Code: "driveFailed", Severity: "error"}
 )
 
+// rounds is an array whose health is another one each time that it is asked.
+type rounds struct {
+	*memory
+	answers []any // san.Health, or an error
+	asked   int
+}
+
+func (r *rounds) Health(context.Context) (san.Health, error) {
+	answer := r.answers[r.asked]
+	r.asked++
+	if err, down := answer.(error); down {
+		return san.Health{}, err
+	}
+	return answer.(san.Health), nil
+}
+
 // TestTend: a fault is told when it begins, and again when it is worse or comes
 // back; an array that does not answer keeps what was known of it, and nobody from
 // the others.
 func TestTend(t *testing.T) {
+	well, worse := san.Health{Fullness: 1}, san.Health{Fullness: 5, Faults: []san.Fault{full, drive}}
+	overrun := san.Health{Fullness: 1, Faults: []san.Fault{floors}}
+	a := &rounds{memory: newMemory("aaaa"), answers: []any{overrun, overrun, san.ErrUnavailable, well, overrun}}
+	b := &rounds{memory: newMemory("bbbb"), answers: []any{well, well, worse, worse, worse}}
+	f := New(placement.NewFleet("east", []placement.Member{{Name: "a", Array: a}, {Name: "b", Array: b}}), "east")
 	synctest.Test(t, func(t *testing.T) {
-		a, b := newMemory("aaaa"), newMemory("bbbb")
-		a.health = san.Health{Fullness: 1, Faults: []san.Fault{floors}}
-		f := flows(t, a, b)
 		ctx, stop := context.WithCancel(t.Context())
+		var mu sync.Mutex
 		var told []string
-		go f.Tend(ctx, time.Minute, func(array string, fault san.Fault) { told = append(told, array+" "+fault.Code+" "+fault.Severity) })
-		for i, step := range []struct {
-			change func()
-			told   []string
-			have   string
+		go f.Tend(ctx, time.Minute, func(array string, fault san.Fault) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, array+" "+fault.Code+" "+fault.Severity)
+		})
+		for i, want := range []struct {
+			told []string
+			have string
 		}{
-			{func() {}, []string{"a clusterIOPSAreOverProvisioned warning"}, "[a 1 1] [b 0 0]"},
-			{func() {}, nil, "[a 1 1] [b 0 0]"},
-			{func() {
-				a.down, b.health = san.ErrUnavailable, san.Health{Fullness: 5, Faults: []san.Fault{full, drive}}
-			},
-				[]string{"b blockClusterFull critical", "b driveFailed error"}, "[a 1 1] [b 5 2]"},
-			{func() { a.down, a.health = nil, san.Health{Fullness: 1} }, nil, "[a 1 0] [b 5 2]"},
-			{func() { a.health.Faults = []san.Fault{floors} }, []string{"a clusterIOPSAreOverProvisioned warning"}, "[a 1 1] [b 5 2]"},
+			{[]string{"a clusterIOPSAreOverProvisioned warning"}, "[a 1 1] [b 1 0]"},
+			{nil, "[a 1 1] [b 1 0]"},
+			{[]string{"b blockClusterFull critical", "b driveFailed error"}, "[a 1 1] [b 5 2]"},
+			{nil, "[a 1 0] [b 5 2]"},
+			{[]string{"a clusterIOPSAreOverProvisioned warning"}, "[a 1 1] [b 5 2]"},
 		} {
-			step.change()
 			if i > 0 {
 				time.Sleep(time.Minute)
 			}
 			synctest.Wait()
-			if !slices.Equal(told, step.told) {
-				t.Errorf("step %d: told %q, want %q", i, told, step.told)
+			mu.Lock()
+			if !slices.Equal(told, want.told) {
+				t.Errorf("round %d: told %q, want %q", i, told, want.told)
 			}
 			told = nil
+			mu.Unlock()
 			var have []string
 			for _, c := range f.Conditions() {
 				have = append(have, fmt.Sprintf("[%s %d %d]", c.Array, c.Fullness, len(c.Faults)))
 			}
-			if got := strings.Join(have, " "); got != step.have {
-				t.Errorf("step %d: conditions %s, want %s", i, got, step.have)
+			if got := strings.Join(have, " "); got != want.have {
+				t.Errorf("round %d: conditions %s, want %s", i, got, want.have)
 			}
 		}
 		stop()
