@@ -46,6 +46,10 @@ type Config struct {
 	Clock             clock.Clock // for waiting; nil = the real one
 }
 
+// batchWidth is how many calls for many volumes may overlap: enough that a
+// burst is a few calls, and one slow volume holds up nobody.
+const batchWidth = 8
+
 // Array is one Element array. It is safe for concurrent use by one process; a
 // second process must not write with the same Cluster at the same time.
 type Array struct {
@@ -103,6 +107,7 @@ func New(c Config) (*Array, error) {
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
 	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
+	a.looks.width, a.deletions.width, a.purges.width = batchWidth, batchWidth, batchWidth
 	a.SetCHAP(c.CHAP)
 	return a, nil
 }

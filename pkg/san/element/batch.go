@@ -3,6 +3,7 @@ package element
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -10,16 +11,24 @@ import (
 )
 
 // batcher puts what several callers want of one key into one call: what arrives
-// while a call for the key is under way goes into the next. A lone caller's call
-// begins at once. Calls for one key never overlap, and an item is part of a call
-// only if it began after the item came.
+// while as many calls for the key are under way as may be goes into the next. A
+// lone caller's call begins at once, and an item is part of a call only if that
+// began after the item came.
 type batcher[K comparable, T, R any] struct {
 	// call carries out a batch and gives each item its answer, in their order. Its
 	// context has no deadline: it ends when no caller waits any more.
 	call func(ctx context.Context, key K, items []T) []answer[R]
+	// width is how many calls for one key may overlap, so that one which the array
+	// keeps holds up no others; 0 = none may.
+	width int
 
 	mu     sync.Mutex
-	queues map[K][]waiter[T, R] // has a key while a call for it is under way
+	queues map[K]*queue[T, R] // has a key while a call for it is under way
+}
+
+type queue[T, R any] struct {
+	calls   int // under way
+	waiting []waiter[T, R]
 }
 
 type answer[R any] struct {
@@ -49,20 +58,25 @@ func (b *batcher[K, T, R]) do(ctx context.Context, key K, item T) (R, error) {
 	}
 }
 
-// enter queues the waiter behind the call that is under way; true where there is
-// none: then the key is the caller's to serve.
+// enter queues the waiter behind the calls that are under way; true where there
+// may be one more: then that is the caller's to serve.
 func (b *batcher[K, T, R]) enter(key K, w waiter[T, R]) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.queues == nil {
-		b.queues = map[K][]waiter[T, R]{}
+		b.queues = map[K]*queue[T, R]{}
 	}
-	queue, busy := b.queues[key]
-	if busy {
-		queue = append(queue, w)
+	q := b.queues[key]
+	if q == nil {
+		q = &queue[T, R]{}
+		b.queues[key] = q
 	}
-	b.queues[key] = queue
-	return !busy
+	if q.calls < max(1, b.width) {
+		q.calls++
+		return true
+	}
+	q.waiting = append(q.waiting, w)
+	return false
 }
 
 func (b *batcher[K, T, R]) serve(key K, batch []waiter[T, R]) {
@@ -79,22 +93,21 @@ func (b *batcher[K, T, R]) serve(key K, batch []waiter[T, R]) {
 	}
 }
 
-// next is who has come meanwhile and still waits. Where that is nobody, the key
-// is free again.
+// next is who has come meanwhile and still waits. Where that is nobody, the call
+// is over, and after the last one the key is free again.
 func (b *batcher[K, T, R]) next(key K) []waiter[T, R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var batch []waiter[T, R]
-	for _, w := range b.queues[key] {
-		if w.ctx.Err() == nil {
-			batch = append(batch, w)
-		}
+	q := b.queues[key]
+	batch := slices.DeleteFunc(q.waiting, func(w waiter[T, R]) bool { return w.ctx.Err() != nil })
+	q.waiting = nil
+	if len(batch) > 0 {
+		return batch
 	}
-	b.queues[key] = nil
-	if len(batch) == 0 {
+	if q.calls--; q.calls == 0 {
 		delete(b.queues, key)
 	}
-	return batch
+	return nil
 }
 
 // together is a context with the values of the first waiter's, that ends when

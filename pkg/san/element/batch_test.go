@@ -133,3 +133,35 @@ func TestBatchHonoursEachContext(t *testing.T) {
 		giveUp4()
 	})
 }
+
+// TestWidth: one call that the array keeps holds up no other item.
+func TestWidth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, c := newCalls()
+		b.width = 2
+		var wg sync.WaitGroup
+		for item := 1; item <= 4; item++ {
+			wg.Go(func() {
+				if got, err := b.do(t.Context(), "node", item); err != nil || got != 10*item {
+					t.Errorf("item %d: %d, %v", item, got, err)
+				}
+			})
+			synctest.Wait()
+			if item <= 2 {
+				if began := <-c.began; !slices.Equal(began, []int{item}) {
+					t.Errorf("a call has %v, want %d alone", began, item)
+				}
+			}
+		}
+		c.end <- struct{}{} // one of the two; the other one is kept
+		if began := <-c.began; !slices.Equal(began, []int{3, 4}) {
+			t.Errorf("the third call has %v", began)
+		}
+		close(c.end)
+		wg.Wait()
+		synctest.Wait()
+		if len(b.queues) != 0 {
+			t.Errorf("%d keys are remembered that nobody waits for", len(b.queues))
+		}
+	})
+}
