@@ -85,6 +85,15 @@ func testReaders(t *testing.T, b *bench) {
 			b.sh(t, "! touch "+cloned.target+"/new 2>/dev/null")
 		})
 	}
+	t.Run("block", func(t *testing.T) {
+		v := b.volume(t, "pvc-written-raw", raw(), nil)
+		reader := raw()
+		reader.AccessMode.Mode = csi.VolumeCapability_AccessMode_MULTI_NODE_READER_ONLY
+		cloned := b.volumeOf(t, "pvc-readers-raw", gib, reader, nil, &csi.VolumeContentSource{
+			Type: &csi.VolumeContentSource_Volume{Volume: &csi.VolumeContentSource_VolumeSource{VolumeId: v.id}}})
+		must(t, cloned.stage, cloned.publish)
+		b.sh(t, "dd if="+cloned.target+" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null; ! dd if=/dev/zero of="+cloned.target+" bs=4k count=1 oflag=direct 2>/dev/null")
+	})
 }
 
 // snapshot keeps the volume's content until the end of the test.

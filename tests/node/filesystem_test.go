@@ -17,13 +17,13 @@ import (
 func testFilesystems(t *testing.T, b *bench) {
 	for _, fsType := range []string{"ext4", "xfs", "btrfs"} {
 		t.Run(fsType, func(t *testing.T) {
-			v := b.volume(t, "pvc-"+fsType, mounted(fsType, "noatime"), map[string]string{"mkfsOptions": "-L made-" + fsType})
+			v := b.volume(t, "pvc-"+fsType, mounted(fsType, "noatime", "discard"), map[string]string{"mkfsOptions": "-L made-" + fsType})
 			must(t, v.stage, v.publish)
 			if label := b.sh(t, "blkid -p -o value -s LABEL "+v.device(t)); strings.TrimSpace(label) != "made-"+fsType {
 				t.Errorf("mkfsOptions: label %q, want made-%s", label, fsType)
 			}
-			if found := v.mount(t, "FSTYPE,OPTIONS"); !strings.Contains(found, fsType) || !strings.Contains(found, "noatime") {
-				t.Errorf("mounted as %q, want %s with noatime", found, fsType)
+			if found := v.mount(t, "FSTYPE,OPTIONS"); !strings.Contains(found, fsType) || !strings.Contains(found, "noatime") || !strings.Contains(found, "discard") {
+				t.Errorf("mounted as %q, want %s with noatime and discard", found, fsType)
 			}
 			sum, uuid := v.write(t), v.uuid(t)
 
