@@ -143,9 +143,11 @@ func testWays(t *testing.T, b *bench) {
 		if err := b.node.StartDriver(t.Context(), args...); err != nil {
 			t.Fatal(err)
 		}
-		v := b.volume(t, "pvc-ways", mounted("ext4"), nil)
-		must(t, v.stage, v.unstage)
-		checkNodeClean(t, b)
+		t.Run("life", func(t *testing.T) {
+			v := b.volume(t, "pvc-ways", mounted("ext4"), nil)
+			must(t, v.stage, v.unstage)
+			checkNodeClean(t, b)
+		})
 	}
 	t.Run("chroot", func(t *testing.T) { life(t, "--iscsiadm=chroot", "--host-root=/") })
 	t.Run("nsenter", func(t *testing.T) { life(t, "--iscsiadm=nsenter") })
