@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,9 @@ const chunk = 256 << 10
 // device is an open device without the page cache between it and us, so that
 // what is read is what the array has, and errors are seen.
 type device struct {
-	path   string
-	fd     int
-	size   int64 // bytes
-	buffer []byte
+	path string
+	fd   int
+	size int64 // bytes
 }
 
 // openDevice opens with O_EXCL, which on a block device fails while a mount, a
@@ -32,46 +32,45 @@ func openDevice(path string, flags int) (*device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w: %w", path, ErrUnreadable, err)
 	}
-	d := &device{path: path, fd: fd}
-	if err := d.prepare(); err != nil {
-		return nil, errors.Join(err, unix.Close(fd))
+	size, err := unix.Seek(fd, 0, io.SeekEnd)
+	if err == nil && size == 0 {
+		err = errors.New("0 bytes")
 	}
-	return d, nil
-}
-
-// prepare learns the size and gets a buffer aligned as O_DIRECT needs it.
-func (d *device) prepare() error {
-	size, err := unix.Seek(d.fd, 0, io.SeekEnd)
 	if err != nil {
-		return fmt.Errorf("size of %s: %w: %w", d.path, ErrUnreadable, err)
+		return nil, errors.Join(fmt.Errorf("size of %s: %w: %w", path, ErrUnreadable, err), unix.Close(fd))
 	}
-	if size == 0 {
-		return fmt.Errorf("size of %s: 0 bytes: %w", d.path, ErrUnreadable)
-	}
-	d.size = size
-	d.buffer, err = unix.Mmap(-1, 0, chunk, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	return &device{path: path, fd: fd, size: size}, nil
+}
+
+func (d *device) close() error { return unix.Close(d.fd) }
+
+// zeroes gives as many as one transfer of the place takes, aligned as O_DIRECT
+// needs it; free is to be called.
+func zeroes(p place) (buffer []byte, free func(), err error) {
+	buffer, err = unix.Mmap(-1, 0, int(min(chunk, p.length)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
-		return fmt.Errorf("buffer for %s: %w", d.path, err)
+		return nil, nil, fmt.Errorf("buffer of %d bytes: %w", min(chunk, p.length), err)
 	}
-	return nil
+	return buffer, func() { _ = unix.Munmap(buffer) }, nil
 }
 
-func (d *device) close() error {
-	return errors.Join(unix.Munmap(d.buffer), unix.Close(d.fd))
-}
-
-// zero reports whether the place reads as zeroes.
+// zero reports whether the place reads as zeroes. Several places may be read at
+// once.
 func (d *device) zero(p place) (bool, error) {
+	buffer, free, err := zeroes(p)
+	if err != nil {
+		return false, err
+	}
+	defer free()
 	for at := p.offset; at < p.offset+p.length; {
 		want := min(chunk, p.offset+p.length-at)
-		n, err := unix.Pread(d.fd, d.buffer[:want], at)
+		n, err := unix.Pread(d.fd, buffer[:want], at)
 		if err != nil || int64(n) != want {
 			return false, fmt.Errorf("read %s, %d bytes at %d: got %d: %w: %w", d.path, want, at, n, ErrUnreadable, shortage(err))
 		}
-		for _, b := range d.buffer[:want] {
-			if b != 0 {
-				return false, nil
-			}
+		// Each byte is its neighbour, and the first is zero.
+		if buffer[0] != 0 || !bytes.Equal(buffer[:want-1], buffer[1:want]) {
+			return false, nil
 		}
 		at += want
 	}
@@ -80,10 +79,14 @@ func (d *device) zero(p place) (bool, error) {
 
 // clear writes zeroes to the place.
 func (d *device) clear(p place) error {
-	clear(d.buffer)
+	buffer, free, err := zeroes(p)
+	if err != nil {
+		return err
+	}
+	defer free()
 	for at := p.offset; at < p.offset+p.length; {
 		want := min(chunk, p.offset+p.length-at)
-		n, err := unix.Pwrite(d.fd, d.buffer[:want], at)
+		n, err := unix.Pwrite(d.fd, buffer[:want], at)
 		if err != nil || int64(n) != want {
 			return fmt.Errorf("write %s, %d bytes at %d: wrote %d: %w: %w", d.path, want, at, n, ErrUnreadable, shortage(err))
 		}

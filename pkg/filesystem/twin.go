@@ -96,13 +96,13 @@ func btrfsID(path string) (uuid.UUID, error) {
 	if err != nil {
 		return uuid.Nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	d := &device{path: path, fd: fd}
-	if err := d.prepare(); err != nil {
+	super, free, err := zeroes(place{btrfsSuper, alignment})
+	if err != nil {
 		return uuid.Nil, errors.Join(err, unix.Close(fd))
 	}
-	n, err := unix.Pread(fd, d.buffer[:alignment], btrfsSuper)
-	super := bytes.Clone(d.buffer[:alignment])
-	if err := errors.Join(err, d.close()); err != nil {
+	defer free()
+	n, err := unix.Pread(fd, super, btrfsSuper)
+	if err := errors.Join(err, unix.Close(fd)); err != nil {
 		return uuid.Nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if n != alignment || !bytes.HasPrefix(super[btrfsMagic:], []byte(btrfsSignature)) {

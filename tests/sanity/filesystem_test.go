@@ -99,6 +99,8 @@ func (f *fakeFilesystem) BindDevice(_ context.Context, device, target string, re
 	return nil
 }
 
+func (*fakeFilesystem) Protect(context.Context, string) error { return nil }
+
 func (f *fakeFilesystem) Unmount(_ context.Context, path string, _ bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
