@@ -72,13 +72,13 @@ func testFailpoints(t *testing.T, f *field, s source) {
 
 // before is a volume whose node's calls go to the node with failpoints, brought
 // to where the call may be made.
-func (k *killed) before(t *testing.T, call int) *volume {
+func (k *killed) before(t *testing.T, name string, call int) *volume {
 	t.Helper()
 	c := mounted(k.kind)
 	if k.kind == "block" {
 		c = raw()
 	}
-	v := k.source.volume(t, "pvc-failpoint", c)
+	v := k.source.volume(t, name, c)
 	v.nodes = k.points
 	for _, earlier := range calls[:call] {
 		must(t, func(ctx context.Context) error { return earlier.do(v, ctx) })
@@ -89,7 +89,7 @@ func (k *killed) before(t *testing.T, call int) *volume {
 // steps are those of each call.
 func (k *killed) steps(t *testing.T) (all [][]string) {
 	t.Helper()
-	v := k.before(t, 0)
+	v := k.before(t, "pvc-steps-"+k.kind, 0)
 	for _, c := range calls {
 		must(t, func(ctx context.Context) error { return c.do(v, ctx) })
 		all = append(all, strings.Split(strings.TrimSpace(k.sh(t, "cat "+lab.FailpointSteps)), "\n"))
@@ -102,7 +102,7 @@ func (k *killed) steps(t *testing.T) (all [][]string) {
 }
 
 func (k *killed) killAt(t *testing.T, call, step int) {
-	v := k.before(t, call)
+	v := k.before(t, "pvc-failpoint", call)
 	if !k.kill(t, v, call, step) {
 		t.Error("the node took fewer steps than before")
 	}
