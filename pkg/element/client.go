@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -165,7 +166,7 @@ type request struct {
 }
 
 type response struct {
-	Result json.RawMessage `json:"result"`
+	Result any `json:"result"` // a pointer to where it goes
 	Error  *struct {
 		Code    int    `json:"code"`
 		Name    string `json:"name"`
@@ -223,22 +224,23 @@ func (a *access) decode(method string, resp *http.Response, answer []byte, resul
 	case resp.StatusCode != http.StatusOK:
 		return a.answerError(method, resp, answer, errors.New("status is not 200"))
 	}
-	var r response
+	if result == nil {
+		result = new(json.RawMessage)
+	}
+	// A pointer to a pointer, nil until there is a result, so that answers are
+	// decoded in one go: there are many, and some are long.
+	to := reflect.New(reflect.TypeOf(result))
+	r := response{Result: to.Interface()}
 	if err := json.Unmarshal(answer, &r); err != nil {
 		return a.answerError(method, resp, answer, err)
 	}
 	if r.Error != nil {
 		return &Error{Method: method, Name: r.Error.Name, Message: a.redact(r.Error.Message), Code: r.Error.Code}
 	}
-	if len(r.Result) == 0 || string(r.Result) == "null" {
+	if to.Elem().IsNil() {
 		return a.answerError(method, resp, answer, errors.New("neither result nor error"))
 	}
-	if result == nil {
-		return nil
-	}
-	if err := json.Unmarshal(r.Result, result); err != nil {
-		return a.answerError(method, resp, answer, err)
-	}
+	reflect.ValueOf(result).Elem().Set(to.Elem().Elem())
 	return nil
 }
 

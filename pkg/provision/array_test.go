@@ -26,13 +26,14 @@ type memory struct {
 	down      error
 	lost      bool // the answers of creates
 	volumes   []*san.Volume
+	keeps     map[san.Handle]bool
 	deleted   map[san.Handle]bool // handle -> kept
 	barred    map[san.Node]int64
 	unfenced  error // of revokes
 }
 
 func newMemory(id string) *memory {
-	return &memory{id: id, free: 1 << 40, iops: 100_000, deleted: map[san.Handle]bool{}}
+	return &memory{id: id, free: 1 << 40, iops: 100_000, keeps: map[san.Handle]bool{}, deleted: map[san.Handle]bool{}}
 }
 
 func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, error) {
@@ -48,6 +49,7 @@ func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, er
 	}
 	m.volumes = append(m.volumes, v)
 	m.sources = append(m.sources, r.Source)
+	m.keeps[v.Handle] = r.Keep
 	return v, nil
 }
 
@@ -116,9 +118,9 @@ func (m *memory) Get(_ context.Context, h san.Handle) (*san.Volume, error) {
 	return nil, fmt.Errorf("volume %s: %w", h, san.ErrNotFound)
 }
 
-func (m *memory) Delete(_ context.Context, h san.Handle, keep bool) error {
-	m.deleted[h] = keep
-	return nil
+func (m *memory) Delete(_ context.Context, h san.Handle) (bool, error) {
+	m.deleted[h] = m.keeps[h]
+	return !m.keeps[h], nil
 }
 
 func (m *memory) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Volume, error) {

@@ -17,25 +17,11 @@ func (f *Flows) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return gone(err)
 	}
-	v, err := m.Array.Get(ctx, h)
-	if err != nil && !errors.Is(err, san.ErrNotFound) {
-		return err
+	purged, err := m.Array.Delete(ctx, h)
+	if purged { // what is in the recycle bin holds its floor until it is purged
+		m.Ledger.Gone(h.Volume)
 	}
-	keep := false
-	if v != nil {
-		n, _, err := readNote(v)
-		if err != nil {
-			return err
-		}
-		keep = n.Keep
-	}
-	if err := m.Array.Delete(ctx, h, keep); err != nil {
-		return err
-	}
-	if v != nil && !keep { // what is in the recycle bin holds its floor until it is purged
-		m.Ledger.Gone(v)
-	}
-	return nil
+	return err
 }
 
 // gone turns "no such volume" into success, but not "no such array": the volume

@@ -35,10 +35,10 @@ type Volumes interface {
 	// Get resolves a handle. ErrNotFound where it is gone, deleted or another
 	// volume came to its number.
 	Get(ctx context.Context, h Handle) (*Volume, error)
-	// Delete removes the volume, for good unless keep (then it stays in the
-	// array's recycle bin). A volume that is not there is success; one that is
-	// granted or has snapshots is ErrBusy.
-	Delete(ctx context.Context, h Handle, keep bool) error
+	// Delete removes the volume: for good, which purged tells, unless it was made
+	// to stay in the array's recycle bin. A volume that is not there is success;
+	// one that is granted or has snapshots is ErrBusy.
+	Delete(ctx context.Context, h Handle) (purged bool, err error)
 	// Modify changes what the change gives and leaves the rest as it is.
 	Modify(ctx context.Context, h Handle, c Change) (*Volume, error)
 	// List returns at most limit volumes of this owner, from the place that
@@ -105,6 +105,7 @@ type CreateRequest struct {
 	Account    string // tenant account on the array; "" = the configured one
 	Owner      Owner
 	Note       string // the caller's own, kept with the volume; at most NoteLength bytes
+	Keep       bool   // once deleted, it stays in the array's recycle bin
 }
 
 // NoteLength bounds a volume's note, bytes.

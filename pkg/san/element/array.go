@@ -63,6 +63,10 @@ type Array struct {
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
 
+	looks     batcher[none, int64, *api.Volume] // nil = there is none of that id
+	deletions batcher[none, int64, none]
+	purges    batcher[none, int64, none]
+
 	uniqueID atomic.Pointer[string] // the array that answered first
 
 	info     cached[api.ClusterInfo]
@@ -97,6 +101,7 @@ func New(c Config) (*Array, error) {
 	}
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
+	a.looks.call, a.deletions.call, a.purges.call = batched(a.lookAll), batched(a.deleteAll), batched(a.purgeAll)
 	return a, nil
 }
 

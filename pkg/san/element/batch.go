@@ -2,10 +2,12 @@ package element
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 
+	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
@@ -14,8 +16,8 @@ import (
 // begins at once. Calls for one key never overlap, and an item is part of a call
 // only if it began after the item came.
 type batcher[K comparable, T, R any] struct {
-	// call carries out a batch and gives each item its answer, in their order. Its
-	// context has no deadline: it ends when no caller waits any more.
+	// call carries out a batch of at most pageSize and gives each item its answer,
+	// in their order. Its context ends when no caller waits any more.
 	call func(ctx context.Context, key K, items []T) []answer[R]
 
 	mu     sync.Mutex
@@ -85,12 +87,13 @@ func (b *batcher[K, T, R]) next(key K) []waiter[T, R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var batch []waiter[T, R]
-	for _, w := range b.queues[key] {
-		if w.ctx.Err() == nil {
+	queue := b.queues[key]
+	for ; len(queue) > 0 && len(batch) < pageSize; queue = queue[1:] {
+		if w := queue[0]; w.ctx.Err() == nil {
 			batch = append(batch, w)
 		}
 	}
-	b.queues[key] = nil
+	b.queues[key] = queue
 	if len(batch) == 0 {
 		delete(b.queues, key)
 	}
@@ -100,6 +103,9 @@ func (b *batcher[K, T, R]) next(key K) []waiter[T, R] {
 // together is a context with the values of the first waiter's, that ends when
 // the contexts of all have ended.
 func together[T, R any](batch []waiter[T, R]) (context.Context, context.CancelFunc) {
+	if len(batch) == 1 {
+		return context.WithCancel(batch[0].ctx) // whose deadline the call may know
+	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(batch[0].ctx))
 	var left atomic.Int64
 	left.Store(int64(len(batch)))
@@ -126,4 +132,34 @@ func same[R any](n int, value R, err error) []answer[R] {
 		answers[i] = answer[R]{value, err}
 	}
 	return answers
+}
+
+// apart runs a call for all items at once or, where the array refuses that, for
+// one after another, so that one of them does not fail the others.
+func apart[T, R any](items []T, run func(items []T) ([]R, error)) []answer[R] {
+	if len(items) == 0 {
+		return nil
+	}
+	answers := make([]answer[R], len(items))
+	values, err := run(items)
+	var refusal *api.Error
+	split := len(items) > 1 && errors.As(err, &refusal)
+	for i := range items {
+		switch {
+		case err == nil:
+			answers[i].value = values[i]
+		case !split:
+			answers[i].err = err
+		default:
+			answers[i] = apart(items[i:i+1], run)[0]
+		}
+	}
+	return answers
+}
+
+// batched is a batcher's call of a method that takes lists, whatever the key.
+func batched[T, R any](run func(ctx context.Context, items []T) ([]R, error)) func(context.Context, none, []T) []answer[R] {
+	return func(ctx context.Context, _ none, items []T) []answer[R] {
+		return apart(items, func(items []T) ([]R, error) { return run(ctx, items) })
+	}
 }

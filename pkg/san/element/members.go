@@ -101,27 +101,11 @@ func (a *Array) admit(ctx context.Context, n san.Node, volumes []int64) []answer
 	if err != nil {
 		return same(len(volumes), none{}, err)
 	}
-	answers := apart(volumes[:fits], func(volumes []int64) error { return a.addMembers(ctx, n, volumes) })
+	answers := apart(volumes[:fits], func(volumes []int64) ([]none, error) {
+		return make([]none, len(volumes)), a.addMembers(ctx, n, volumes)
+	})
 	for range volumes[fits:] {
 		answers = append(answers, answer[none]{err: a.full(ctx, n)})
-	}
-	return answers
-}
-
-// apart changes all volumes at once or, where the array refuses that, one after
-// another, so that one of them does not fail the others.
-func apart(volumes []int64, change func(volumes []int64) error) []answer[none] {
-	if len(volumes) == 0 {
-		return nil
-	}
-	err := change(volumes)
-	var refusal *api.Error
-	if len(volumes) == 1 || !errors.As(err, &refusal) {
-		return same(len(volumes), none{}, err)
-	}
-	answers := make([]answer[none], len(volumes))
-	for i := range volumes {
-		answers[i].err = change(volumes[i : i+1])
 	}
 	return answers
 }
@@ -219,7 +203,9 @@ func (a *Array) expel(ctx context.Context, n san.Node, volumes []int64) []answer
 	if !known || g.cluster != a.config.Cluster || g.tag != n.Tag {
 		return same(len(volumes), none{}, nil)
 	}
-	answers := apart(volumes, func(volumes []int64) error { return a.removeMembers(ctx, n, g.ID, volumes) })
+	answers := apart(volumes, func(volumes []int64) ([]none, error) {
+		return make([]none, len(volumes)), a.removeMembers(ctx, n, g.ID, volumes)
+	})
 	if now, known, _ := a.groups.get(n.IQN); known && len(now.Volumes) == 0 && now.cluster == a.config.Cluster {
 		if err := a.deleteGroup(ctx, now); err != nil {
 			klog.FromContext(ctx).Error(err, "Empty access group is left to the next sweep", "group", now.ID, "initiator", n.IQN)

@@ -46,18 +46,30 @@ func (a *Array) find(ctx context.Context, h san.Handle) (api.Volume, error) {
 	if err := a.isThis(ctx, h.Array); err != nil {
 		return api.Volume{}, err
 	}
-	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{VolumeIDs: []int64{h.Volume}})
+	v, err := a.looks.do(ctx, none{}, h.Volume)
 	if err != nil {
 		return api.Volume{}, err
 	}
-	i := slices.IndexFunc(volumes, func(v api.Volume) bool { return v.VolumeID == h.Volume })
-	if i < 0 {
+	if v == nil {
 		return api.Volume{}, fmt.Errorf("the array has no volume %d: %w", h.Volume, san.ErrNotFound)
 	}
-	if have := uuidPart(volumes[i]); h.UUID != "" && have != h.UUID {
+	if have := uuidPart(*v); h.UUID != "" && have != h.UUID {
 		return api.Volume{}, fmt.Errorf("volume %d is another one now, its UUID begins %q: %w", h.Volume, have, san.ErrNotFound)
 	}
-	return volumes[i], nil
+	return *v, nil
+}
+
+// lookAll reads the volumes of those numbers.
+func (a *Array) lookAll(ctx context.Context, numbers []int64) ([]*api.Volume, error) {
+	asked := slices.Compact(slices.Sorted(slices.Values(numbers)))
+	listed, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{VolumeIDs: asked})
+	found := make([]*api.Volume, len(numbers))
+	for i, number := range numbers {
+		if at := slices.IndexFunc(listed, func(v api.Volume) bool { return v.VolumeID == number }); at >= 0 {
+			found[i] = &listed[at]
+		}
+	}
+	return found, err
 }
 
 // read reads the record of a volume; ErrBusy where another cluster owns it.
