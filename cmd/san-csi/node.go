@@ -21,26 +21,20 @@ import (
 // hostTimeout bounds the first look at the host's iSCSI, whose programs may hang.
 const hostTimeout = 30 * time.Second
 
+// tendInterval is how often the node looks for sessions that cannot log in again.
+const tendInterval = 5 * time.Second
+
 // node is the node's side of the driver.
 type node struct {
 	service *driver.Node
 	stager  *stage.Stager
 	fences  nodeFences // nil where nobody tells this node anything
+	iscsi   *initiator.Initiator
 }
 
 // newNode wires the node's rooms.
 func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metrics, o *options) (*node, error) {
-	iscsi := initiator.New(initiator.Options{Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName})
-	probing, stop := context.WithTimeout(ctx, hostTimeout)
-	defer stop()
-	if err := iscsi.Probe(probing); err != nil {
-		return nil, err
-	}
-	iqn, err := iscsi.Name()
-	if err != nil {
-		return nil, err
-	}
-	id, err := san.NewNode(iqn, o.nodeName)
+	iscsi, id, err := nodeInitiator(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +67,44 @@ func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metric
 	return n, nil
 }
 
-// background holds what is on the node against its records and fences, until the
-// context ends.
-func (n *node) background(ctx context.Context, interval time.Duration) {
+// nodeInitiator is the node's initiator, and the node by its name and its key.
+func nodeInitiator(ctx context.Context, o *options) (*initiator.Initiator, san.Node, error) {
+	own, err := ownInitiator(o)
+	if err != nil {
+		return nil, san.Node{}, err
+	}
+	keys, err := openKeyring(o.records)
+	if err != nil {
+		return nil, san.Node{}, err
+	}
+	iscsi := initiator.New(initiator.Options{
+		Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName, OwnName: own, Keyring: keys,
+	})
+	probing, stop := context.WithTimeout(ctx, hostTimeout)
+	defer stop()
+	if err := iscsi.Probe(probing); err != nil {
+		return nil, san.Node{}, err
+	}
+	if err := iscsi.Prepare(probing); err != nil {
+		return nil, san.Node{}, err
+	}
+	iqn, err := iscsi.Name()
+	if err != nil {
+		return nil, san.Node{}, err
+	}
+	node, err := san.NewNode(iqn, o.nodeName)
+	if err == nil {
+		node, err = node.WithKey(keys.key.Public())
+	}
+	return iscsi, node, err
+}
+
+// background holds what is on the node against its records and fences, and its
+// sessions logged in, until the context ends.
+func (n *node) background(ctx context.Context, o *options) {
 	var running sync.WaitGroup
-	running.Go(func() { n.stager.Run(ctx, interval) })
+	running.Go(func() { n.stager.Run(ctx, o.reconcile) })
+	running.Go(func() { n.iscsi.Tend(ctx, tendInterval, o.restartIscsid) })
 	if n.fences != nil {
 		running.Go(func() { n.fences.Run(ctx) })
 		running.Go(func() { obey(ctx, n.fences, n.stager) })

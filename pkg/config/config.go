@@ -44,6 +44,12 @@ type Array struct {
 	IOPSOvercommit  float64 `json:"iopsOvercommit"`  // floors promised per IOPS of that; 0 = 1.0
 	BytesOvercommit float64 `json:"bytesOvercommit"` // bytes promised per byte of blocks; 0 = what the array itself allows
 
+	// CHAP is what nodes prove at logins: none, node (each with secrets of its
+	// own) or node-mutual (the array proves itself too). "" = none.
+	CHAP string `json:"chap"`
+	// CHAPRotation is how old a node's secrets may grow, such as 720h; "" = any age.
+	CHAPRotation string `json:"chapRotation"`
+
 	digest [sha256.Size]byte // of the above and of the files it names
 }
 
@@ -118,6 +124,9 @@ func (a *Array) complete() error {
 		return err
 	}
 	if err := checkTopology(a.Topology); err != nil {
+		return err
+	}
+	if err := a.checkCHAP(); err != nil {
 		return err
 	}
 	if a.Account == "" {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const whole = `
@@ -21,6 +22,8 @@ arrays:
   bytesOvercommit: 3
   capacityIOPS: 200000
   iopsOvercommit: 1.5
+  chap: node-mutual
+  chapRotation: 720h
   topology: [{topology.san-csi.io/zone: a}]
 `
 
@@ -31,7 +34,8 @@ func TestParse(t *testing.T) {
 	}
 	a := c.Arrays[0]
 	if a.Name != "a" || a.ClusterID != "3eeu" || a.Labels["tier"] != "fast" || a.BytesOvercommit != 3 ||
-		a.CapacityIOPS != 200000 || a.IOPSOvercommit != 1.5 || a.Topology[0]["topology.san-csi.io/zone"] != "a" || a.Password != "s3cr3t-value" {
+		a.CapacityIOPS != 200000 || a.IOPSOvercommit != 1.5 || a.Topology[0]["topology.san-csi.io/zone"] != "a" || a.Password != "s3cr3t-value" ||
+		a.CHAP != CHAPNodeMutual || a.Rotation() != 720*time.Hour {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -53,6 +57,10 @@ func TestParseRefuses(t *testing.T) {
 		"negative IOPS":     {"capacityIOPS: 200000", "capacityIOPS: -1", "capacityIOPS -1"},
 		"no segments":       {"[{topology.san-csi.io/zone: a}]", "[{}]", "topology[0]: empty"},
 		"an empty segment":  {"zone: a}]", "zone: ''}]", `zone": ""`},
+		"unknown chap":      {"chap: node-mutual", "chap: mutual", `chap "mutual": must be one of none, node, node-mutual`},
+		"a bad rotation":    {"chapRotation: 720h", "chapRotation: monthly", `chapRotation "monthly"`},
+		"no rotation":       {"chapRotation: 720h", "chapRotation: 0s", `chapRotation "0s": must be a positive`},
+		"rotation of none":  {"chap: node-mutual", "chap: none", `chapRotation "720h": needs chap: node`},
 		"a type error":      {"password: s3cr3t-value", "password: [s3cr3t-value]", "wrong type"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +72,14 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("the error shows the password: %v", err)
 			}
 		})
+	}
+}
+
+// TestNoCHAP is what a file that does not speak of it says.
+func TestNoCHAP(t *testing.T) {
+	c, err := Parse([]byte(strings.NewReplacer("  chap: node-mutual\n", "", "  chapRotation: 720h\n", "").Replace(whole)))
+	if err != nil || c.Arrays[0].CHAP != CHAPNone || c.Arrays[0].Rotation() != 0 {
+		t.Errorf("got %+v, %v", c, err)
 	}
 }
 

@@ -29,7 +29,11 @@ func (c *Controller) ControllerPublishVolume(ctx context.Context, req *csi.Contr
 	if err != nil {
 		return nil, err
 	}
-	return &csi.ControllerPublishVolumeResponse{PublishContext: encodeGrant(g)}, nil
+	published := encodeGrant(g)
+	if err := sealCHAP(published, g, req.GetNodeId()); err != nil {
+		return nil, err
+	}
+	return &csi.ControllerPublishVolumeResponse{PublishContext: published}, nil
 }
 
 // ControllerUnpublishVolume takes the LUN from the node: when it returns, the

@@ -12,7 +12,8 @@ import (
 )
 
 // The keys of the publish context: what a node needs to reach the LUN and to
-// know it again. No secret is among them, since a VolumeAttachment shows them.
+// know it again. No secret is among them in clear, since a VolumeAttachment
+// shows them.
 const (
 	contextIQN      = "iqn"
 	contextPortals  = "portals"
@@ -47,6 +48,7 @@ func decodeGrant(context map[string]string, req *stage.StageRequest) error {
 	t := &req.Target
 	t.IQN = context[contextIQN]
 	t.NAA = context[contextNAA]
+	t.Credentials = context[contextCHAP]
 	if t.IQN == "" {
 		return fmt.Errorf("publish_context: %s: missing: %w", contextIQN, stage.ErrInvalid)
 	}

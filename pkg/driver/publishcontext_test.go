@@ -2,11 +2,14 @@ package driver
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/san-csi/san-csi/pkg/chap"
 	"github.com/san-csi/san-csi/pkg/san"
 	"github.com/san-csi/san-csi/pkg/stage"
 )
@@ -30,6 +33,47 @@ func TestAGrantReachesTheNode(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestCredentialsTravelSealed: what stands in a VolumeAttachment shows no secret,
+// and the node opens it.
+func TestCredentialsTravelSealed(t *testing.T) {
+	key, err := chap.OpenKey(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := san.NewNode("iqn.1993-08.org.debian:01:a", "node-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyed, err := n.WithKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grant()
+	context := encodeGrant(g)
+	if err := sealCHAP(context, g, keyed.String()); err != nil || context[contextCHAP] != "" {
+		t.Errorf("without CHAP: %v, %v", context, err)
+	}
+	g.CHAP = &san.CHAP{Username: "u", Secret: "initiatorsecret1", Target: "targetsecret-001", Generation: 5}
+	if err := sealCHAP(context, g, n.String()); !errors.Is(err, san.ErrBusy) {
+		t.Errorf("to a node without a key: %v", err)
+	}
+	if err := sealCHAP(context, g, keyed.String()); err != nil {
+		t.Fatal(err)
+	}
+	if shown := fmt.Sprint(context); strings.Contains(shown, string(g.CHAP.Secret)) || strings.Contains(shown, string(g.CHAP.Target)) {
+		t.Errorf("the publish context shows a secret: %s", shown)
+	}
+	var got stage.StageRequest
+	if err := decodeGrant(context, &got); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := key.Open(got.Target.Credentials, chap.Binding{Target: g.IQN, Initiator: n.IQN})
+	want := chap.Credentials{Username: "u", Secret: "initiatorsecret1", Target: "targetsecret-001", Generation: 5}
+	if err != nil || opened != want {
+		t.Errorf("opened: %v, %v", opened, err)
 	}
 }
 

@@ -5,11 +5,13 @@ import "context"
 // VolumeAccessGroup lets its initiators reach its volumes. An initiator is in
 // one group at most.
 type VolumeAccessGroup struct {
-	ID         int64      `json:"volumeAccessGroupID"`
-	Name       string     `json:"name"`
-	Initiators []string   `json:"initiators"`
-	Volumes    []int64    `json:"volumes"`
-	Attributes Attributes `json:"attributes"`
+	ID         int64    `json:"volumeAccessGroupID"`
+	Name       string   `json:"name"`
+	Initiators []string `json:"initiators"`
+	// InitiatorIDs are those of the initiators.
+	InitiatorIDs []int64    `json:"initiatorIDs"`
+	Volumes      []int64    `json:"volumes"`
+	Attributes   Attributes `json:"attributes"`
 }
 
 // CreateVolumeAccessGroupRequest: initiators by name are made where they are unknown.
@@ -67,6 +69,15 @@ func (c *Client) RemoveVolumesFromVolumeAccessGroup(ctx context.Context, group i
 	var result groupResult
 	err := c.repeat(ctx, "RemoveVolumesFromVolumeAccessGroup", groupVolumes{group, volumes}, &result)
 	return result.Group, err
+}
+
+// ModifyVolumeAccessGroup replaces a group's attributes.
+func (c *Client) ModifyVolumeAccessGroup(ctx context.Context, id int64, attributes Attributes) error {
+	params := struct {
+		ID         int64      `json:"volumeAccessGroupID"`
+		Attributes Attributes `json:"attributes"`
+	}{id, attributes}
+	return c.repeat(ctx, "ModifyVolumeAccessGroup", params, nil)
 }
 
 // DeleteVolumeAccessGroup deletes a group, and with orphans the initiators that

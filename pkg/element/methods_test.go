@@ -96,6 +96,16 @@ func TestMethods(t *testing.T) {
 		}, `{"volumeID":3,"snapshotID":5,"name":"v","newSize":1073741824}`, `{"volumeID":4,"cloneID":8,"asyncHandle":9}`, Clone{4, 9}},
 		"GetAsyncResult": {func(ctx context.Context, c *Client) (any, error) { return c.GetAsyncResult(ctx, 9) },
 			`{"asyncHandle":9,"keepResult":true}`, `{"status":"complete","result":{"volumeID":4}}`, true},
+		"ModifyVolumeAccessGroup": {func(ctx context.Context, c *Client) (any, error) {
+			return nil, c.ModifyVolumeAccessGroup(ctx, 9, Attributes{"k": []byte(`"v"`)})
+		}, `{"volumeAccessGroupID":9,"attributes":{"k":"v"}}`, `{"volumeAccessGroup":{}}`, nil},
+		"ListInitiators": {func(ctx context.Context, c *Client) (any, error) {
+			i, err := c.ListInitiators(ctx, 5)
+			return string(i[0].InitiatorSecret) + string(i[0].TargetSecret), err
+		}, `{"initiators":[5]}`, `{"initiators":[{"initiatorID":5,"initiatorSecret":"one","targetSecret":"two","attributes":null}]}`, "onetwo"},
+		"ModifyInitiators": {func(ctx context.Context, c *Client) (any, error) {
+			return nil, c.ModifyInitiator(ctx, ModifyInitiatorRequest{ID: 5, CHAPUsername: "u", InitiatorSecret: "s", RequireCHAP: new(false)})
+		}, `{"initiators":[{"initiatorID":5,"chapUsername":"u","initiatorSecret":"s","requireChap":false}]}`, `{"initiators":[]}`, nil},
 		"ListQoSPolicies": {func(ctx context.Context, c *Client) (any, error) {
 			p, err := c.ListQoSPolicies(ctx)
 			return p[0], err

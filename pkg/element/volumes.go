@@ -53,6 +53,7 @@ type Volume struct {
 	QoSPolicyID        *int64     `json:"qosPolicyID"`
 	VolumeAccessGroups []int64    `json:"volumeAccessGroups"`
 	Attributes         Attributes `json:"attributes"`
+	CreateTime         string     `json:"createTime"` // RFC 3339, UTC
 }
 
 // CreateVolumeRequest: TotalSize in bytes; QoS and QoSPolicyID exclude each other.

@@ -1,6 +1,7 @@
 package initiator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -33,27 +34,67 @@ type admin struct {
 	// records is held over changes of the node records: iscsiadm's own lock
 	// file gives up after a while, and then fails with exit code 6.
 	records *semaphore.Weighted
+	files   func() (string, error) // the root directory of iscsiadm's files
+	iface   string                 // of open-iscsi that logs in; "" = its default
 }
 
 // prepare writes the node record of one portal of one target: nothing in it
-// makes iscsid log in by itself or the kernel scan by itself.
-func (a *admin) prepare(ctx context.Context, iqn, portal string) error {
+// makes iscsid log in by itself or the kernel scan by itself. c is what it logs in
+// with, nil where nothing is asked for.
+func (a *admin) prepare(ctx context.Context, iqn, portal string, c *CHAP) error {
 	if err := a.records.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("node record %s: wait for the other writers: %w", iqn, err)
 	}
 	defer a.records.Release(1)
-	err := a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "-o", "new")
+	err := a.run(ctx, append(a.node(iqn, portal), "-o", "new")...)
 	if err != nil && code(err) != exitSessionExists {
 		return fmt.Errorf("new node record %s at %s: %w", iqn, portal, err)
 	}
-	arguments := []string{"-m", "node", "-T", iqn, "-p", portal, "-o", "update"}
+	arguments := append(a.node(iqn, portal), "-o", "update")
 	for _, s := range a.settings() {
 		arguments = append(arguments, "-n", s.name, "-v", s.value)
 	}
 	if err := a.run(ctx, arguments...); err != nil {
 		return fmt.Errorf("node record %s at %s: %w", iqn, portal, err)
 	}
-	return nil
+	if c == nil {
+		return nil
+	}
+	d, err := a.database()
+	if err != nil {
+		return err
+	}
+	return d.prove(ctx, iqn, portal, cmp.Or(a.iface, hostInterface), *c)
+}
+
+// adopt has the node records of a user name log in with these credentials.
+func (a *admin) adopt(ctx context.Context, c CHAP) error {
+	if err := a.records.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("node records of user %s: wait for the other writers: %w", c.Username, err)
+	}
+	defer a.records.Release(1)
+	d, err := a.database()
+	if err != nil {
+		return err
+	}
+	return d.adopt(ctx, c)
+}
+
+func (a *admin) database() (database, error) {
+	root, err := a.files()
+	if err != nil {
+		return database{}, fmt.Errorf("node records: %w: %w", ErrDatabase, err)
+	}
+	return database{root}, nil
+}
+
+// node begins a command on the record of one portal of one target.
+func (a *admin) node(iqn, portal string) []string {
+	arguments := []string{"-m", "node", "-T", iqn, "-p", portal}
+	if a.iface != "" {
+		arguments = append(arguments, "-I", a.iface)
+	}
+	return arguments
 }
 
 type setting struct{ name, value string }
@@ -75,7 +116,7 @@ func (a *admin) settings() []setting {
 // login starts the session. One that iscsid says is there already is success
 // too, and told, to be seen in sysfs by the caller.
 func (a *admin) login(ctx context.Context, iqn, portal string) (there bool, err error) {
-	err = a.run(ctx, "-m", "node", "-T", iqn, "-p", portal, "--login")
+	err = a.run(ctx, append(a.node(iqn, portal), "--login")...)
 	if code(err) == exitSessionExists {
 		return true, nil
 	}

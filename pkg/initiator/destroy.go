@@ -74,17 +74,11 @@ const (
 
 // destroySession takes the session's connection and the session from the kernel.
 func destroySession(transport uint64, sid uint32) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ISCSI)
+	fd, err := transportSocket()
 	if err != nil {
-		return fmt.Errorf("iSCSI transport socket: %w", err)
+		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: eventTimeout}); err != nil {
-		return fmt.Errorf("iSCSI transport socket: %w", err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return fmt.Errorf("iSCSI transport socket: %w", err)
-	}
 	for _, event := range []uint32{eventStopConn, eventDestroyConn, eventDestroySession} {
 		// A connection that is gone already is EINVAL; the session decides.
 		err := exchange(fd, message(event, transport, sid))
@@ -93,6 +87,22 @@ func destroySession(transport uint64, sid uint32) error {
 		}
 	}
 	return nil
+}
+
+// transportSocket speaks to the kernel's iSCSI transport.
+func transportSocket() (int, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ISCSI)
+	if err != nil {
+		return 0, fmt.Errorf("iSCSI transport socket: %w", err)
+	}
+	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: eventTimeout})
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	}
+	if err != nil {
+		return 0, fmt.Errorf("iSCSI transport socket: %w", errors.Join(err, unix.Close(fd)))
+	}
+	return fd, nil
 }
 
 func message(event uint32, transport uint64, sid uint32) []byte {

@@ -133,6 +133,20 @@ func (h *host) way(p program) ([]string, error) {
 	return prefix, nil
 }
 
+// files is the root directory of the files that the program works on, as this
+// process sees it.
+func (h *host) files(p program) (string, error) {
+	prefix, err := h.way(p)
+	if err != nil || len(prefix) == 0 {
+		return "/", err
+	}
+	if prefix[0] == "chroot" {
+		return h.root, nil
+	}
+	pid, err := h.pid(p.daemon)
+	return filepath.Join(h.proc, strconv.Itoa(pid), "root"), err
+}
+
 func (h *host) inRoot(p program) bool {
 	return slices.ContainsFunc(searchPath, func(dir string) bool { return exists(filepath.Join(h.root, dir, p.name)) })
 }

@@ -49,11 +49,15 @@ type Options struct {
 	Reach Reach              // how; ReachAuto
 	// Root is the host's root directory, for ReachChroot; "" where the host's root
 	// is this one.
-	Root               string
-	Sys                string        // /sys
-	Dev                string        // /dev
-	Proc               string        // /proc
-	InitiatorName      string        // the file; /etc/iscsi/initiatorname.iscsi
+	Root          string
+	Sys           string // /sys
+	Dev           string // /dev
+	Proc          string // /proc
+	InitiatorName string // the file; /etc/iscsi/initiatorname.iscsi
+	// OwnName is the initiator name to log in under, by an interface of the
+	// driver's own; "" = the host's. See Prepare.
+	OwnName            string
+	Keyring            Keyring       // for targets that have Credentials; may be nil
 	ReplacementTimeout time.Duration // I/O fails after a session was away for so long; 120 s
 	Poll               time.Duration // the safety net beneath uevents; 500 ms
 	// Subscribe starts to listen to uevents and stops when the context ends.
@@ -68,6 +72,8 @@ type Target struct {
 	NAA       string // 32 lower-case hex digits
 	SizeBytes int64  // at least
 	ReadOnly  bool   // a write-protected device will do
+	// Credentials are what to log in with, sealed; "" = none. See Options.Keyring.
+	Credentials string
 }
 
 // Device is a LUN as the kernel has it: a disk, or the multipath map of its disks.
@@ -86,6 +92,9 @@ type Initiator struct {
 	sys, dev   string
 	proc       string
 	nameFile   string
+	ownName    string // "" = the host's
+	keyring    Keyring
+	adopting   *semaphore.Weighted // held over a change of secrets
 	poll       time.Duration
 	subscribe  func(ctx context.Context) (<-chan struct{}, error)
 	disk       disk
@@ -93,6 +102,7 @@ type Initiator struct {
 	patience   time.Duration                                       // with a logout that somebody else has begun
 	stagger    time.Duration                                       // with multipathd, and with one path where another may serve
 	destroy    func(transport uint64, sid uint32) error            // of a session in the kernel
+	setCHAP    func(sid string, c CHAP) error                      // of a session in the kernel
 }
 
 // New makes an Initiator.
@@ -106,6 +116,7 @@ func New(o Options) *Initiator {
 			host:        h,
 			replacement: cmp.Or(o.ReplacementTimeout, defaultReplacement),
 			records:     semaphore.NewWeighted(1),
+			files:       func() (string, error) { return h.files(iscsiadm) },
 		},
 		host:       h,
 		multipathd: &multipathd{root: o.Root, dial: dialUnix},
@@ -113,6 +124,9 @@ func New(o Options) *Initiator {
 		dev:        cmp.Or(o.Dev, "/dev"),
 		proc:       cmp.Or(o.Proc, "/proc"),
 		nameFile:   cmp.Or(o.InitiatorName, "/etc/iscsi/initiatorname.iscsi"),
+		ownName:    strings.ToLower(o.OwnName),
+		keyring:    o.Keyring,
+		adopting:   semaphore.NewWeighted(1),
 		poll:       cmp.Or(o.Poll, defaultPoll),
 		subscribe:  o.Subscribe,
 		disk:       blockDisk{},
@@ -121,14 +135,22 @@ func New(o Options) *Initiator {
 		stagger:    defaultStagger,
 		destroy:    destroySession,
 	}
+	i.setCHAP = i.setSessionCHAP
+	if i.ownName != "" {
+		i.admin.iface = ownInterface
+	}
 	if i.subscribe == nil {
 		i.subscribe = uevents
 	}
 	return i
 }
 
-// Name is the node's initiator name in lower case, as iscsid reads it.
+// Name is the node's initiator name in lower case: the driver's own, or the
+// host's as iscsid reads it.
 func (i *Initiator) Name() (string, error) {
+	if i.ownName != "" {
+		return i.ownName, nil
+	}
 	file, err := os.Open(i.nameFile)
 	if err != nil {
 		return "", fmt.Errorf("initiator name: %w", err)

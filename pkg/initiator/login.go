@@ -22,9 +22,17 @@ func (i *Initiator) connect(ctx context.Context, events <-chan struct{}, t Targe
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := i.foreign(before); err != nil {
+		return nil, nil, err
+	}
+	if len(before) > 0 {
+		if err := i.learn(ctx, t); err != nil {
+			return nil, nil, err
+		}
+	}
 	said := false
 	if len(t.Portals) > 1 && i.multipathd.runs(ctx) {
-		said, err = i.loginAll(ctx, t.IQN, missing(before, t.Portals))
+		said, err = i.loginAll(ctx, t, missing(before, t.Portals))
 	} else if len(before) == 0 {
 		said, err = i.loginOne(ctx, t)
 	}
@@ -62,7 +70,7 @@ func (i *Initiator) loginOne(ctx context.Context, t Target) (said bool, err erro
 	}
 	var failures []error
 	for _, portal := range t.Portals {
-		said, err := i.loginTo(ctx, t.IQN, portal)
+		said, err := i.loginTo(ctx, t, portal)
 		if err == nil {
 			return said, nil
 		}
@@ -74,28 +82,20 @@ func (i *Initiator) loginOne(ctx context.Context, t Target) (said bool, err erro
 // loginAll tries the portals at once, and waits for each: what iscsid has begun
 // nobody can call off, and a session that came later would be nobody's. One of
 // them is enough.
-func (i *Initiator) loginAll(ctx context.Context, iqn string, portals []string) (said bool, err error) {
+func (i *Initiator) loginAll(ctx context.Context, t Target, portals []string) (said bool, err error) {
 	failures := make([]error, len(portals))
 	saids := make([]bool, len(portals))
 	var all sync.WaitGroup
 	for n, portal := range portals {
-		all.Go(func() { saids[n], failures[n] = i.loginTo(ctx, iqn, portal) })
+		all.Go(func() { saids[n], failures[n] = i.loginTo(ctx, t, portal) })
 	}
 	all.Wait()
 	err = errors.Join(failures...)
 	if slices.Contains(failures, nil) && err != nil {
-		klog.FromContext(ctx).Error(err, "Some portals of the target do not answer", "target", iqn)
+		klog.FromContext(ctx).Error(err, "Some portals of the target do not answer", "target", t.IQN)
 		err = nil
 	}
 	return slices.Contains(saids, true), err
-}
-
-// loginTo makes the session of one portal; said: iscsid has it already.
-func (i *Initiator) loginTo(ctx context.Context, iqn, portal string) (said bool, err error) {
-	if err := i.admin.prepare(ctx, iqn, portal); err != nil {
-		return false, err
-	}
-	return i.admin.login(ctx, iqn, portal)
 }
 
 // loggedIn waits for a session in full feature phase, and gives all that are.

@@ -88,6 +88,9 @@ func (i *Initiator) require(ctx context.Context, events <-chan struct{}, paths [
 		return found, err
 	})
 	if err != nil {
+		forgetting, stop := context.WithTimeout(context.WithoutCancel(ctx), i.stagger)
+		defer stop()
+		i.forgetName(forgetting, naa)
 		return m, found, errors.Join(err, said)
 	}
 	return m, found, nil

@@ -190,6 +190,9 @@ func TestRequiredMapThatMultipathdDoesNotMake(t *testing.T) {
 	if _, err := i.Attach(t.Context(), two()); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errBlacklisted) {
 		t.Errorf("got %v, want ErrUnavailable that says blacklisted", err)
 	}
+	if did, want := k.did("multipath -"), []string{"multipath -a 3" + naa, "multipath -w 3" + naa}; !slices.Equal(did, want) {
+		t.Errorf("did %v, want %v", did, want)
+	}
 }
 
 func TestOneDeadPortalOfTwo(t *testing.T) {

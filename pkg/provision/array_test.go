@@ -21,15 +21,16 @@ type memory struct {
 	group     *san.SnapshotGroup
 	sources   []san.Source // of the volumes
 	id        string
+	health    san.Health
 	free      int64 // bytes
 	iops      int64
 	down      error
-	lost      bool // the answers of creates
+	fenceless error // of Revoke
+	lost      bool  // the answers of creates
 	volumes   []*san.Volume
 	keeps     map[san.Handle]bool
 	deleted   map[san.Handle]bool // handle -> kept
 	barred    map[san.Node]int64
-	unfenced  error // of revokes
 }
 
 func newMemory(id string) *memory {
@@ -66,7 +67,7 @@ func (m *memory) ListSnapshots(_ context.Context, q san.SnapshotQuery) ([]san.Sn
 	from, _ := strconv.Atoi(q.Start)
 	var page []san.Snapshot
 	for i := from; i < len(m.snapshots); i++ {
-		if len(page) == q.Limit {
+		if q.Limit > 0 && len(page) == q.Limit {
 			return page, strconv.Itoa(i), nil
 		}
 		if q.Source == (san.Handle{}) || m.snapshots[i].Source == q.Source {
@@ -141,10 +142,13 @@ func (m *memory) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.V
 }
 
 func (m *memory) List(_ context.Context, start string, limit int) ([]san.Volume, string, error) {
+	if m.down != nil {
+		return nil, "", m.down
+	}
 	from, _ := strconv.Atoi(start)
 	var page []san.Volume
 	for i := from; i < len(m.volumes); i++ {
-		if len(page) == limit {
+		if limit > 0 && len(page) == limit {
 			return page, strconv.Itoa(i), nil
 		}
 		page = append(page, *m.volumes[i])
@@ -160,7 +164,7 @@ func (m *memory) Grant(_ context.Context, h san.Handle, n san.Node, mode san.Mod
 }
 
 func (m *memory) Revoke(context.Context, san.Handle, san.Node) error {
-	return cmp.Or(m.down, m.unfenced)
+	return cmp.Or(m.fenceless, m.down)
 }
 
 func (m *memory) Barred(_ context.Context, _ san.Handle, n san.Node) (int64, error) {
@@ -213,6 +217,8 @@ func (m *memory) Usage(_ context.Context, volumes []int64) (map[int64]san.Usage,
 	}
 	return usage, m.down
 }
+
+func (m *memory) Health(context.Context) (san.Health, error) { return m.health, m.down }
 
 func (m *memory) Sweep(context.Context) error { return m.down }
 

@@ -56,12 +56,35 @@ func TestNode(t *testing.T) {
 	if got, err := ParseNode(n.String()); err != nil || got != n {
 		t.Errorf("%q is read as %+v, %v", n, got, err)
 	}
+	keyed, err := n.WithKey(strings.Repeat("k", 43))
+	if err != nil || keyed.Identity() != n || keyed.String() != n.String()+"#"+keyed.Key {
+		t.Errorf("with a key it is %+v, %v", keyed, err)
+	}
+	if got, err := ParseNode(keyed.String()); err != nil || got != keyed {
+		t.Errorf("%q is read as %+v, %v", keyed, got, err)
+	}
+	long, err := NewNode("iqn.1993-08.org:"+strings.Repeat("x", 139-len("iqn.1993-08.org:")), "node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if longest, err := long.WithKey(keyed.Key); err != nil || len(longest.String()) != MaxNodeIDLength {
+		t.Errorf("an initiator name of 139 bytes makes %q, %v", longest, err)
+	}
+	long.IQN += "x"
+	if longer, err := long.WithKey(keyed.Key); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "193 bytes, at most 192") {
+		t.Errorf("an initiator name of 140 bytes makes %q, %v; want invalid", longer, err)
+	}
+	for _, key := range []string{"", "k", strings.Repeat("k", 44), strings.Repeat("k", 42) + "#"} {
+		if got, err := n.WithKey(key); !errors.Is(err, ErrInvalid) {
+			t.Errorf("key %q makes %+v, %v; want invalid", key, got, err)
+		}
+	}
 	for _, iqn := range []string{"", "iqn.1993", "iqn.1993-08.org_x", "host", "eui.123", "iqn.1993-08." + strings.Repeat("x", MaxNodeIDLength)} {
 		if n, err := NewNode(iqn, "node"); !errors.Is(err, ErrInvalid) {
 			t.Errorf("initiator %q makes %+v, %v; want invalid", iqn, n, err)
 		}
 	}
-	for _, id := range []string{"", n.IQN, n.IQN + "#", n.IQN + "#XYZ", "#" + n.Tag, strings.ToUpper(n.String()), n.String() + "0", strings.Repeat("x", 300)} {
+	for _, id := range []string{"", n.IQN, n.IQN + "#", n.IQN + "#XYZ", "#" + n.Tag, strings.ToUpper(n.String()), n.String() + "0", n.String() + "#", n.String() + "#short", keyed.String() + "#", strings.Repeat("x", 300)} {
 		if n, err := ParseNode(id); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%q is read as %+v, %v; want not found", id, n, err)
 		}

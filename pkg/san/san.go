@@ -7,6 +7,7 @@ package san
 
 import (
 	"context"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/qos"
 )
@@ -82,6 +83,8 @@ type Pool interface {
 	Promises(ctx context.Context) ([]Promise, error)
 	// Usage is what the volumes of those numbers do at present.
 	Usage(ctx context.Context, volumes []int64) (map[int64]Usage, error)
+	// Health is what the array says is wrong with it.
+	Health(ctx context.Context) (Health, error)
 	// Sweep removes what calls that were cut off left behind: volumes made but
 	// never handed out, access that nobody was granted.
 	Sweep(ctx context.Context) error
@@ -137,15 +140,18 @@ type Volume struct {
 	Owner     Owner
 	Note      string // the caller's own, as it was given
 	Blank     bool   // made empty by this driver: may be formatted
+	Imported  bool   // not made by this driver
+	Created   time.Time
 	Nodes     []Node // who holds a grant
 	Fault     string // what keeps it from being used on any node, "" = nothing
 }
 
 // Node is an initiator: its IQN in lower case, and a tag that tells two nodes
-// with the same IQN apart.
+// with the same IQN apart. Arrays know nodes by their Identity.
 type Node struct {
 	IQN string
 	Tag string
+	Key string // X25519 public key that secrets for the node are sealed to; "" = it has none
 }
 
 // Mode is how a node may use a volume.
@@ -163,8 +169,9 @@ type Grant struct {
 	SizeBytes int64
 	Epoch     int64 // counts the grants of this volume
 	ReadOnly  bool
-	Blank     bool // may be formatted
-	Clone     bool // made of another volume, whose filesystem has the same identity
+	Blank     bool  // may be formatted
+	Clone     bool  // made of another volume, whose filesystem has the same identity
+	CHAP      *CHAP // how the node proves itself; nil = it need not
 }
 
 // Identity names an array: UniqueID is fixed for its life.
@@ -186,8 +193,36 @@ type Limits struct {
 type Capacity struct {
 	BoundBytes int64 // the array's own bound for the sum of all volumes
 	BlockBytes int64 // what it can store
+	UsedBytes  int64 // of that
 	MaxIOPS    int64 // what it says it can do
 }
+
+// Health is what is wrong with an array.
+type Health struct {
+	// Fullness is its stage, 1 to 5: fine, aware, low, critical (nothing new can be
+	// made), consumed (nothing can be written).
+	Fullness int
+	Faults   []Fault // that there are now
+}
+
+// Fault is one thing that is wrong with an array.
+type Fault struct {
+	Code     string // the array's word, such as clusterIOPSAreOverProvisioned
+	Severity string // the array's word, such as warning
+	Details  string
+	Since    time.Time
+	Volumes  Effect // on every volume of the array
+}
+
+// Effect is what a fault of an array does to its volumes.
+type Effect int
+
+// The effects: none that is known, they do not do as they should, they cannot be used.
+const (
+	EffectNone Effect = iota
+	EffectDegraded
+	EffectInaccessible
+)
 
 // Promise is what one volume of an array holds of it.
 type Promise struct {

@@ -109,6 +109,31 @@ func TestFiftyAtOnce(t *testing.T) {
 	})
 }
 
+// TestHungCallsKeepNobodyWaiting: as many volumes as there are slots hang, and one
+// of another array is staged all the same.
+func TestHungCallsKeepNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, s := slowNode(t, 2)
+		n.login = time.Hour
+		var hung sync.WaitGroup
+		for v := range 2 {
+			hung.Go(func() {
+				if err := s.Stage(t.Context(), numbered(v)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		n.login = time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		if err := s.Stage(ctx, numbered(3)); err != nil {
+			t.Errorf("beside those that hang: %v", err)
+		}
+		hung.Wait()
+	})
+}
+
 // TestWaitingForOthers: who waits for a slot holds the volume, no longer than the
 // deadline, and has done nothing yet; an unstage does not wait for stages.
 func TestWaitingForOthers(t *testing.T) {

@@ -64,9 +64,10 @@ func (s *Stager) unrecorded(ctx context.Context, volumeID string) (*record, erro
 }
 
 // evict takes the volume from the node whoever uses it, with what is not yet
-// written: every I/O is failed first, which may cost the device, then all its
-// mounts leave the mount table, also those that the record does not know, then device and session go. Pods that still have files open get errors; their
-// paths stay for the kubelet to unpublish.
+// written: every I/O is failed first, which may cost the device; then all its
+// mounts leave the mount table, also those that the record does not know; then
+// device and session go. Pods that still have files open get errors; their paths
+// stay for the kubelet to unpublish.
 func (s *Stager) evict(ctx context.Context, r *record) error {
 	klog.FromContext(ctx).Info("Volume of a grant that is over is taken from the node", "volume", r.VolumeID, "target", r.Target.IQN, "epoch", r.Epoch)
 	mounted, err := s.mountsOf(ctx, r)

@@ -159,6 +159,8 @@ func (s *Standing) count(c condition) {
 // due is what a round has to do about the volume, "" = nothing.
 func (s *Stager) due(r *record, c condition) Act {
 	switch {
+	case r.Epoch <= s.seen.fencedUpTo(r.VolumeID):
+		return "" // enforce goes on, and nothing of it is logged in again
 	case c.staged && c.live.Sessions == 0, c.staged && s.incomplete(r, c):
 		return ActLogin
 	case !c.staged && c.live.Live() && time.Since(r.Touched) >= s.abandoned:

@@ -81,5 +81,5 @@ func (r *record) target() initiator.Target {
 }
 
 func (t Target) initiator() initiator.Target {
-	return initiator.Target{IQN: t.IQN, Portals: t.Portals, LUN: t.LUN, NAA: t.NAA, SizeBytes: t.SizeBytes}
+	return initiator.Target{IQN: t.IQN, Portals: t.Portals, LUN: t.LUN, NAA: t.NAA, SizeBytes: t.SizeBytes, Credentials: t.Credentials}
 }

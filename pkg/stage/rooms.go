@@ -50,6 +50,8 @@ type Disks interface {
 	Inspect(ctx context.Context, device string) (filesystem.Content, error)
 	Format(ctx context.Context, device, fsType string, options []string) error
 	Wipe(ctx context.Context, device string) error
+	// Protect has the kernel refuse every write to the device.
+	Protect(ctx context.Context, device string) error
 	Check(ctx context.Context, device, fsType string, mode filesystem.Fsck) error
 }
 

@@ -33,6 +33,8 @@ type Target struct {
 	LUN       int      `json:"lun"`
 	NAA       string   `json:"naa"`       // 32 lower-case hex digits, SPC-4 §7.8.6.6.5
 	SizeBytes int64    `json:"sizeBytes"` // the device has at least this
+	// Credentials are what to log in with, sealed; "" = none.
+	Credentials string `json:"credentials,omitempty"`
 }
 
 // StageRequest asks for the volume at StagingPath (CSI spec, NodeStageVolume).

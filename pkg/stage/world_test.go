@@ -40,6 +40,7 @@ type world struct {
 	formatted int
 	used      bool // a filesystem of it was mounted once
 	grown     int64
+	protected bool // the kernel refuses writes
 	checked   []filesystem.Fsck
 	failure   map[string]error // by step, once the step is reached
 	daemon    error            // what is wrong with iscsid
@@ -158,6 +159,9 @@ func (w fakeIscsi) Attach(_ context.Context, t initiator.Target) (initiator.Devi
 	if w.naa != t.NAA {
 		w.sessions = 0
 		return initiator.Device{}, fmt.Errorf("naa %s, expected %s: %w", w.naa, t.NAA, initiator.ErrIdentity)
+	}
+	if !w.attached {
+		w.protected = false // another device
 	}
 	w.attached, w.offline, w.fenced = true, false, false
 	return w.device(), w.step("attached")
@@ -284,6 +288,11 @@ func (w fakeDisks) Wipe(context.Context, string) error {
 	}
 	w.content = ""
 	return w.step("wiped")
+}
+
+func (w fakeDisks) Protect(context.Context, string) error {
+	w.protected = true
+	return w.step("protect")
 }
 
 func (w fakeDisks) Check(_ context.Context, _, _ string, mode filesystem.Fsck) error {

@@ -85,3 +85,19 @@ func TestUpgradeIsGradual(t *testing.T) {
 		t.Errorf("%+v", update)
 	}
 }
+
+// TestInitiator: whose name the nodes log in under, and whether they may restart
+// iscsid.
+func TestInitiator(t *testing.T) {
+	for _, c := range []struct{ set, want []string }{
+		{nil, []string{"--initiator=host", "--restart-iscsid=true"}},
+		{[]string{`node.initiator="own"`, "node.restartIscsid=false"}, []string{"--initiator=own", "--restart-iscsid=false"}},
+	} {
+		args := node(t, render(t, "secret", c.set...)).Containers[0].Args
+		for _, want := range c.want {
+			if !slices.Contains(args, want) {
+				t.Errorf("with %v: arguments %v, want %s", c.set, args, want)
+			}
+		}
+	}
+}

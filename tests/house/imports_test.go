@@ -18,11 +18,11 @@ const module = "github.com/san-csi/san-csi/"
 // that is not listed has no place in the house yet: decide, then list it.
 var mayImport = map[string][]string{
 	"cmd/san-csi": {
-		"pkg/config", "pkg/driver", "pkg/element", "pkg/filesystem", "pkg/initiator",
-		"pkg/kube", "pkg/metrics", "pkg/placement", "pkg/provision", "pkg/san", "pkg/san/element", "pkg/stage",
+		"pkg/chap", "pkg/config", "pkg/driver", "pkg/element", "pkg/filesystem", "pkg/initiator",
+		"pkg/kube", "pkg/metrics", "pkg/placement", "pkg/provision", "pkg/san", "pkg/san/element", "pkg/stage", "pkg/tracing",
 	},
 	"cmd/san-array":       {"pkg/softarray"},
-	"pkg/driver":          {"pkg/provision", "pkg/stage", "pkg/san", "pkg/qos"},
+	"pkg/driver":          {"pkg/provision", "pkg/stage", "pkg/san", "pkg/qos", "pkg/chap"},
 	"pkg/provision":       {"pkg/san", "pkg/qos", "pkg/placement"},
 	"pkg/placement":       {"pkg/san", "pkg/qos"},
 	"pkg/stage":           {"pkg/initiator", "pkg/filesystem"},
@@ -33,9 +33,11 @@ var mayImport = map[string][]string{
 	"pkg/element":         {},
 	"pkg/initiator":       {},
 	"pkg/filesystem":      {},
+	"pkg/chap":            {},
 	"pkg/config":          {},
 	"pkg/kube":            {},
 	"pkg/metrics":         {},
+	"pkg/tracing":         {},
 	"pkg/softarray":       {"pkg/qos", "pkg/softarray/..."},
 	"pkg/softarray/api":   {"pkg/qos", "pkg/softarray/..."},
 	"pkg/softarray/iscsi": {"pkg/qos", "pkg/softarray/..."},

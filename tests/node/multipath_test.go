@@ -34,15 +34,15 @@ overrides {
 // portals.
 func TestMultipath(t *testing.T) {
 	b := boot(t, "--iscsi-redirect=false")
-	for _, part := range []struct {
+	for _, part := range short([]struct {
 		name string
 		test func(*testing.T, *bench)
 	}{
 		{"calls", testCalls},
 		{"ways to iscsiadm", testWays},
 		{"two portals", testTwoPortals},
-		{"two portals and a raw volume", testTwoPortalsRaw},
 		{"path loss", testPathLoss},
+		{"two portals and a raw volume", testTwoPortalsRaw},
 		{"one portal, claimed", testClaimed},
 		{"one portal, not claimed", testNotClaimed},
 		{"multipathd killed", testMultipathdKilled},
@@ -50,7 +50,7 @@ func TestMultipath(t *testing.T) {
 		{"held", testHeld},
 		{"all paths lost", testAllPathsLost},
 		{"foreign map", testForeignMap},
-	} {
+	}, 3) {
 		t.Run(part.name, func(t *testing.T) {
 			if err := b.node.StartDriver(t.Context()); err != nil {
 				t.Fatal(err)
@@ -170,7 +170,7 @@ func testWays(t *testing.T, b *bench) {
 
 // testTwoPortals walks a filesystem on a map through its life.
 func testTwoPortals(t *testing.T, b *bench) {
-	for _, find := range []string{"strict", "yes", "no"} {
+	for _, find := range short([]string{"strict", "yes", "no"}, 1) {
 		t.Run("find_multipaths "+find, func(t *testing.T) {
 			b.multipathd(t, find, "fail")
 			v := b.volume(t, "pvc-two-portals", mounted("ext4"), nil)

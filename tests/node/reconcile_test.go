@@ -42,7 +42,7 @@ func (b *bench) until(t *testing.T, condition string) {
 	b.sh(t, fmt.Sprintf("n=0; until %s; do n=$((n+1)); [ $n -lt 600 ] || { echo 'not in 30 s' >&2; exit 1; }; usleep 50000; done", condition))
 }
 
-func (v *volume) session() string {
+func (v *volume) hasSession() string {
 	return fmt.Sprintf("grep -qsx %s /sys/class/iscsi_session/*/targetname", v.grant["iqn"])
 }
 
@@ -53,7 +53,7 @@ func (v *volume) disk() string {
 // gone is nothing of the volume's: no session, mount, node record, stage record.
 func (v *volume) gone() string {
 	return fmt.Sprintf("! { %s || grep -q %s /proc/mounts || find /etc/iscsi/nodes /var/lib/iscsi/nodes -name %s 2>/dev/null | grep -q . || grep -qs %s /var/lib/san-csi/records/*; }",
-		v.session(), v.name, v.grant["iqn"], v.id)
+		v.hasSession(), v.name, v.grant["iqn"], v.id)
 }
 
 func (v *volume) reasons(t *testing.T) string {
@@ -76,7 +76,7 @@ func testLostSession(t *testing.T, b *bench) {
 		t.Errorf("health of a sound volume: %s", got)
 	}
 	v.onSession(t, logOutOfIt)
-	b.until(t, v.session())
+	b.until(t, v.hasSession())
 	// The filesystem in memory was the lost device's: nothing but a restart of the
 	// pods brings it back, and the health says so.
 	b.until(t, v.disk())
@@ -91,7 +91,7 @@ func testAbandonedStage(t *testing.T, b *bench) {
 	v := b.volume(t, "pvc-abandoned", mounted("xfs"), nil)
 	must(t, v.stage)
 	b.sh(t, "umount "+v.staging)
-	b.sh(t, "sleep 3; "+v.session()) // the kubelet may still come back
+	b.sh(t, "sleep 3; "+v.hasSession()) // the kubelet may still come back
 	b.sh(t, `sed -i 's/"touched": "[^"]*"/"touched": "2020-01-01T00:00:00Z"/' $(grep -l `+v.id+` /var/lib/san-csi/records/*)`)
 	b.until(t, v.gone())
 }
@@ -143,7 +143,7 @@ func testRecordOfAFormerBoot(t *testing.T, b *bench) {
 	v.onSession(t, fmt.Sprintf("umount %s %s; %s", v.target, v.staging, logOutOfIt))
 	b.sh(t, `sed -i 's/"boot": "[^"]*"/"boot": "a former one"/' $(grep -l `+v.id+` /var/lib/san-csi/records/*)`)
 	must(t, b.node.RestartDriver)
-	b.sh(t, "sleep 3; ! "+v.session())
+	b.sh(t, "sleep 3; ! "+v.hasSession())
 	must(t, v.stage, v.publish)
 	v.checkSum(t, sum)
 	must(t, v.unpublish, v.unstage)

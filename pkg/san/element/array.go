@@ -42,6 +42,7 @@ type Config struct {
 	// MaxVolumesPerNode bounds the grants of one node; 0 = the array's own bound.
 	MaxVolumesPerNode int
 	Enable512e        bool        // logical blocks of 512 bytes instead of 4096
+	CHAP              CHAP        // see SetCHAP
 	Clock             clock.Clock // for waiting; nil = the real one
 }
 
@@ -56,6 +57,7 @@ type Array struct {
 	initiators keyLocks[string]
 	groups     groupCache
 	recent     recent
+	chap       atomic.Pointer[CHAP]
 
 	joins, parts batcher[san.Node, int64, none] // volumes into and out of a node's group
 	listing      batcher[none, none, []api.Session]
@@ -63,9 +65,8 @@ type Array struct {
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
 
-	looks     batcher[none, int64, *api.Volume] // nil = there is none of that id
-	deletions batcher[none, int64, none]
-	purges    batcher[none, int64, none]
+	looks             batcher[none, int64, *api.Volume] // nil = there is none of that id
+	deletions, purges batcher[none, int64, none]
 
 	uniqueID atomic.Pointer[string] // the array that answered first
 
@@ -101,7 +102,8 @@ func New(c Config) (*Array, error) {
 	}
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
-	a.looks.call, a.deletions.call, a.purges.call = batched(a.lookAll), batched(a.deleteAll), batched(a.purgeAll)
+	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
+	a.SetCHAP(c.CHAP)
 	return a, nil
 }
 
@@ -179,7 +181,7 @@ func (a *Array) Capacity(ctx context.Context) (san.Capacity, error) {
 	if err != nil {
 		return san.Capacity{}, fail("read capacity of array", a.client.Endpoint(), err)
 	}
-	return san.Capacity{BoundBytes: c.MaxOverProvisionableSpace, BlockBytes: c.MaxUsedSpace, MaxIOPS: c.MaxIOPS}, nil
+	return san.Capacity{BoundBytes: c.MaxOverProvisionableSpace, BlockBytes: c.MaxUsedSpace, UsedBytes: c.UsedSpace, MaxIOPS: c.MaxIOPS}, nil
 }
 
 // account is the id of a tenant; the configured one is made where it is

@@ -2,12 +2,10 @@ package element
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 
-	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
@@ -132,34 +130,4 @@ func same[R any](n int, value R, err error) []answer[R] {
 		answers[i] = answer[R]{value, err}
 	}
 	return answers
-}
-
-// apart runs a call for all items at once or, where the array refuses that, for
-// one after another, so that one of them does not fail the others.
-func apart[T, R any](items []T, run func(items []T) ([]R, error)) []answer[R] {
-	if len(items) == 0 {
-		return nil
-	}
-	answers := make([]answer[R], len(items))
-	values, err := run(items)
-	var refusal *api.Error
-	split := len(items) > 1 && errors.As(err, &refusal)
-	for i := range items {
-		switch {
-		case err == nil:
-			answers[i].value = values[i]
-		case !split:
-			answers[i].err = err
-		default:
-			answers[i] = apart(items[i:i+1], run)[0]
-		}
-	}
-	return answers
-}
-
-// batched is a batcher's call of a method that takes lists, whatever the key.
-func batched[T, R any](run func(ctx context.Context, items []T) ([]R, error)) func(context.Context, none, []T) []answer[R] {
-	return func(ctx context.Context, _ none, items []T) []answer[R] {
-		return apart(items, func(items []T) ([]R, error) { return run(ctx, items) })
-	}
 }

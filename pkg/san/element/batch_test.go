@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
@@ -133,41 +132,4 @@ func TestBatchHonoursEachContext(t *testing.T) {
 		must(t, <-ended4)
 		giveUp4()
 	})
-}
-
-// TestApart: what the array refuses as a whole goes one by one; what never
-// reached it does not.
-func TestApart(t *testing.T) {
-	refused, lost := &api.Error{Name: api.XVolumeIDDoesNotExist}, errors.New("no answer")
-	for name, c := range map[string]struct {
-		items []int
-		err   error // of calls with a negative item
-		calls int
-		want  []error
-	}{
-		"all well":            {[]int{1, 2, 3}, nil, 1, []error{nil, nil, nil}},
-		"one is refused":      {[]int{1, -2, 3}, refused, 4, []error{nil, refused, nil}},
-		"the only one":        {[]int{-1}, refused, 1, []error{refused}},
-		"the array is silent": {[]int{1, -2, 3}, lost, 1, []error{lost, lost, lost}},
-		"nothing":             {nil, nil, 0, nil},
-	} {
-		calls := 0
-		answers := apart(c.items, func(items []int) ([]int, error) {
-			calls++
-			if slices.Min(items) < 0 {
-				return nil, c.err
-			}
-			return items, nil
-		})
-		var got []error
-		for i, a := range answers {
-			got = append(got, a.err)
-			if a.err == nil && a.value != c.items[i] {
-				t.Errorf("%s: item %d has %d", name, c.items[i], a.value)
-			}
-		}
-		if calls != c.calls || !slices.Equal(got, c.want) {
-			t.Errorf("%s: %d calls, errors %v; want %d, %v", name, calls, got, c.calls, c.want)
-		}
-	}
 }

@@ -41,10 +41,10 @@ func (a *Array) delete(ctx context.Context, h san.Handle) (purged bool, err erro
 		return false, err
 	}
 	if v.Status == api.StatusDeleted {
-		if r.keep || h.UUID == "" || r.owner.Cluster == "" {
+		if r.stays() || h.UUID == "" {
 			return false, nil // to be kept, or not proven ours: left to the array's own purge
 		}
-		return true, a.remove(ctx, v, r.keep)
+		return true, a.remove(ctx, v, false)
 	}
 	if len(r.grants) > 0 {
 		return false, fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
@@ -55,7 +55,7 @@ func (a *Array) delete(ctx context.Context, h san.Handle) (purged bool, err erro
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
 		return false, err
 	}
-	return !r.keep, a.remove(ctx, v, r.keep)
+	return !r.stays(), a.remove(ctx, v, r.stays())
 }
 
 // checkSnapshots is ErrBusy where a volume has snapshots, whoever made them: they
@@ -96,18 +96,22 @@ func (a *Array) remove(ctx context.Context, v api.Volume, keep bool) error {
 }
 
 // deleteAll and purgeAll are the calls for one volume and for several.
-func (a *Array) deleteAll(ctx context.Context, volumes []int64) ([]struct{}, error) {
-	if len(volumes) == 1 {
-		return make([]struct{}, 1), a.client.DeleteVolume(ctx, volumes[0])
-	}
-	return make([]struct{}, len(volumes)), a.client.DeleteVolumes(ctx, volumes)
+func (a *Array) deleteAll(ctx context.Context, _ none, volumes []int64) []answer[none] {
+	return apart(volumes, func(volumes []int64) error {
+		if len(volumes) == 1 {
+			return a.client.DeleteVolume(ctx, volumes[0])
+		}
+		return a.client.DeleteVolumes(ctx, volumes)
+	})
 }
 
-func (a *Array) purgeAll(ctx context.Context, volumes []int64) ([]struct{}, error) {
-	if len(volumes) == 1 {
-		return make([]struct{}, 1), a.client.PurgeDeletedVolume(ctx, volumes[0])
-	}
-	return make([]struct{}, len(volumes)), a.client.PurgeDeletedVolumes(ctx, volumes)
+func (a *Array) purgeAll(ctx context.Context, _ none, volumes []int64) []answer[none] {
+	return apart(volumes, func(volumes []int64) error {
+		if len(volumes) == 1 {
+			return a.client.PurgeDeletedVolume(ctx, volumes[0])
+		}
+		return a.client.PurgeDeletedVolumes(ctx, volumes)
+	})
 }
 
 // isDeleted tells whether a refused deletion was carried out before, by a call

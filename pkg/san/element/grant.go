@@ -17,6 +17,10 @@ func (a *Array) Grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 	if n.IQN == "" || n.Tag == "" {
 		return nil, fmt.Errorf("grant volume %v: node %q has no initiator name or no tag: %w", h, n, san.ErrInvalid)
 	}
+	if err := a.checkKey(n); err != nil {
+		return nil, fmt.Errorf("grant volume %v: %w", h, err)
+	}
+	n = n.Identity()
 	unlock, err := a.volumes.lock(ctx, h.Volume)
 	if err != nil {
 		return nil, fail("grant volume", h, err)
@@ -101,8 +105,15 @@ func (a *Array) give(ctx context.Context, h san.Handle, v api.Volume, r record, 
 			err = errMoved
 		}
 	}
+	var chap *proof
+	if err == nil {
+		chap, err = a.prove(ctx, n, anew)
+	}
 	if g, known, _ := a.groups.get(n.IQN); err == nil && (!known || !slices.Contains(v.VolumeAccessGroups, g.ID)) {
 		err = a.join(ctx, n, v.VolumeID)
+	}
+	if err == nil {
+		err = a.stillProves(n, chap)
 	}
 	if err != nil {
 		if anew && (errors.Is(err, errMoved) || !errors.Is(fail("join", n, err), san.ErrUnavailable)) {
@@ -113,7 +124,7 @@ func (a *Array) give(ctx context.Context, h san.Handle, v api.Volume, r record, 
 	}
 	return &san.Grant{
 		IQN: v.IQN, Portals: a.portals(info), LUN: 0, NAA: strings.ToLower(v.NAA), SizeBytes: v.TotalSize,
-		Epoch: r.grants[r.holderOf(n.IQN)].epoch, ReadOnly: m.ReadOnly, Blank: r.blank, Clone: r.source != "",
+		Epoch: r.grants[r.holderOf(n.IQN)].epoch, ReadOnly: m.ReadOnly, Blank: r.blank, Clone: r.source != "", CHAP: chap.given(),
 	}, nil
 }
 

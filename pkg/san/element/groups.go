@@ -15,6 +15,7 @@ import (
 type group struct {
 	api.VolumeAccessGroup
 	cluster, tag string
+	chap         bool // its initiator may need CHAP
 }
 
 func readGroup(g api.VolumeAccessGroup) group {
@@ -23,7 +24,7 @@ func readGroup(g api.VolumeAccessGroup) group {
 		_ = json.Unmarshal(g.Attributes[key], &s)
 		return s
 	}
-	return group{g, text(keyCluster), text(keyTag)}
+	return group{g, text(keyCluster), text(keyTag), text(keyCHAP) != ""}
 }
 
 // node is the node whose access a group of ours is; false where an initiator

@@ -101,11 +101,27 @@ func (a *Array) admit(ctx context.Context, n san.Node, volumes []int64) []answer
 	if err != nil {
 		return same(len(volumes), none{}, err)
 	}
-	answers := apart(volumes[:fits], func(volumes []int64) ([]none, error) {
-		return make([]none, len(volumes)), a.addMembers(ctx, n, volumes)
-	})
+	answers := apart(volumes[:fits], func(volumes []int64) error { return a.addMembers(ctx, n, volumes) })
 	for range volumes[fits:] {
 		answers = append(answers, answer[none]{err: a.full(ctx, n)})
+	}
+	return answers
+}
+
+// apart changes all volumes at once or, where the array refuses that, one after
+// another, so that one of them does not fail the others.
+func apart(volumes []int64, change func(volumes []int64) error) []answer[none] {
+	if len(volumes) == 0 {
+		return nil
+	}
+	err := change(volumes)
+	var refusal *api.Error
+	if len(volumes) == 1 || !errors.As(err, &refusal) {
+		return same(len(volumes), none{}, err)
+	}
+	answers := make([]answer[none], len(volumes))
+	for i := range volumes {
+		answers[i].err = change(volumes[i : i+1])
 	}
 	return answers
 }
@@ -164,9 +180,15 @@ func (a *Array) extend(ctx context.Context, g group, n san.Node, volumes []int64
 // initiator into one group only, so a creation that lands late cannot make a
 // second, and one that was not seen is found by the refusal.
 func (a *Array) makeGroup(ctx context.Context, n san.Node, volumes []int64) error {
+	attributes := api.Attributes{keyCluster: quote(a.config.Cluster), keyTag: quote(n.Tag)}
+	if a.chap.Load().Required {
+		if len(volumes) > 0 {
+			return errUnproved // its initiator would need to prove nothing
+		}
+		attributes[keyCHAP] = quote("1")
+	}
 	made, err := a.client.CreateVolumeAccessGroup(ctx, api.CreateVolumeAccessGroupRequest{
-		Name: mapName(n.IQN), Initiators: []string{n.IQN}, Volumes: volumes,
-		Attributes: api.Attributes{keyCluster: quote(a.config.Cluster), keyTag: quote(n.Tag)},
+		Name: mapName(n.IQN), Initiators: []string{n.IQN}, Volumes: volumes, Attributes: attributes,
 	})
 	if err == nil {
 		a.groups.put(readGroup(made))
@@ -176,6 +198,8 @@ func (a *Array) makeGroup(ctx context.Context, n san.Node, volumes []int64) erro
 	if api.IsName(err, api.XExceededLimit) && strings.Contains(err.Error(), n.IQN) {
 		if g, findErr := a.findGroup(ctx, n.IQN); findErr != nil {
 			return findErr
+		} else if g != nil && len(volumes) == 0 {
+			return g.check(a.config.Cluster, n)
 		} else if g != nil {
 			return a.extend(ctx, *g, n, volumes)
 		}
@@ -203,9 +227,7 @@ func (a *Array) expel(ctx context.Context, n san.Node, volumes []int64) []answer
 	if !known || g.cluster != a.config.Cluster || g.tag != n.Tag {
 		return same(len(volumes), none{}, nil)
 	}
-	answers := apart(volumes, func(volumes []int64) ([]none, error) {
-		return make([]none, len(volumes)), a.removeMembers(ctx, n, g.ID, volumes)
-	})
+	answers := apart(volumes, func(volumes []int64) error { return a.removeMembers(ctx, n, g.ID, volumes) })
 	if now, known, _ := a.groups.get(n.IQN); known && len(now.Volumes) == 0 && now.cluster == a.config.Cluster {
 		if err := a.deleteGroup(ctx, now); err != nil {
 			klog.FromContext(ctx).Error(err, "Empty access group is left to the next sweep", "group", now.ID, "initiator", n.IQN)

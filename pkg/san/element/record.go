@@ -77,6 +77,10 @@ type fenced struct {
 
 func (r record) pending() bool { return strings.HasPrefix(r.state, pendingPrefix) }
 
+// stays tells whether the volume, once deleted, stays in the recycle bin: its
+// class says so, or it was not made by this driver.
+func (r record) stays() bool { return r.keep || r.state == stateImported || r.owner.Cluster == "" }
+
 // holderOf is the place of the initiator's grant, -1 where it has none.
 func (r record) holderOf(iqn string) int {
 	for i, h := range r.grants {

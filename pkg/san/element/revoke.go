@@ -22,6 +22,7 @@ const (
 // Revoke takes a volume from a node, or from every node, and returns when the
 // node can no longer write to it.
 func (a *Array) Revoke(ctx context.Context, h san.Handle, n san.Node) error {
+	n = n.Identity()
 	unlock, err := a.volumes.lock(ctx, h.Volume)
 	if err != nil {
 		return fail("revoke volume", h, err)
