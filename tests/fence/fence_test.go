@@ -119,7 +119,7 @@ func (w *world) fence(t *testing.T, kind string) {
 	v.must(t, v.attach(w.a), w.a.announced, v.stage(w.a))
 	w.a.sh(t, v.fill("A")+"; sync")
 	// It keeps the file open, as a pod does, whatever becomes of the mount.
-	writer, err := w.a.VM.Start(t.Context(), fmt.Sprintf("exec 3<> %s; while %s; do :; done", v.file, v.fillAt("A", "/proc/$$/fd/3")), "/tmp/writer.log")
+	writer, err := w.a.VM.Start(t.Context(), fmt.Sprintf("exec 3<> %s; until [ -e /tmp/stop ]; do %s; done", v.file, v.fillAt("A", "/proc/$$/fd/3")), "/tmp/writer.log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (w *world) fence(t *testing.T, kind string) {
 	v.must(t, w.a.VM.Connect)
 	v.untilConfirmed(t, w)
 	t.Log("confirmed")
-	w.a.sh(t, fmt.Sprintf("kill -9 -- -%d 2>/dev/null; while kill -0 %d 2>/dev/null; do usleep 20000; done", writer, writer))
+	w.a.sh(t, fmt.Sprintf("touch /tmp/stop; while kill -0 %d 2>/dev/null; do usleep 20000; done; rm /tmp/stop", writer))
 	if left, err := w.a.Leftovers(t.Context()); err != nil || strings.Contains(strings.Join(left, " "), "session") || strings.Contains(strings.Join(left, " "), "device") {
 		t.Errorf("confirmed, and there is %q, %v", left, err)
 	}

@@ -15,8 +15,8 @@ import (
 // lone caller's call begins at once, and an item is part of a call only if that
 // began after the item came.
 type batcher[K comparable, T, R any] struct {
-	// call carries out a batch and gives each item its answer, in their order. Its
-	// context has no deadline: it ends when no caller waits any more.
+	// call carries out a batch of at most pageSize and gives each item its answer,
+	// in their order. Its context ends when no caller waits any more.
 	call func(ctx context.Context, key K, items []T) []answer[R]
 	// width is how many calls for one key may overlap, so that one which the array
 	// keeps holds up no others; 0 = none may.
@@ -99,9 +99,10 @@ func (b *batcher[K, T, R]) next(key K) []waiter[T, R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	q := b.queues[key]
-	batch := slices.DeleteFunc(q.waiting, func(w waiter[T, R]) bool { return w.ctx.Err() != nil })
-	q.waiting = nil
-	if len(batch) > 0 {
+	q.waiting = slices.DeleteFunc(q.waiting, func(w waiter[T, R]) bool { return w.ctx.Err() != nil })
+	if n := min(len(q.waiting), pageSize); n > 0 {
+		batch := q.waiting[:n:n]
+		q.waiting = q.waiting[n:]
 		return batch
 	}
 	if q.calls--; q.calls == 0 {
@@ -113,6 +114,9 @@ func (b *batcher[K, T, R]) next(key K) []waiter[T, R] {
 // together is a context with the values of the first waiter's, that ends when
 // the contexts of all have ended.
 func together[T, R any](batch []waiter[T, R]) (context.Context, context.CancelFunc) {
+	if len(batch) == 1 {
+		return context.WithCancel(batch[0].ctx) // whose deadline the call may know
+	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(batch[0].ctx))
 	var left atomic.Int64
 	left.Store(int64(len(batch)))
