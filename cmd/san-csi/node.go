@@ -47,7 +47,7 @@ func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metric
 	if err != nil {
 		return nil, err
 	}
-	n := &node{}
+	n := &node{iscsi: iscsi}
 	if n.fences, err = newNodeFences(client, o, id, boot); err != nil {
 		return nil, err
 	}
