@@ -13,6 +13,7 @@ import (
 	"github.com/san-csi/san-csi/pkg/metrics"
 	"github.com/san-csi/san-csi/pkg/placement"
 	sanelement "github.com/san-csi/san-csi/pkg/san/element"
+	"github.com/san-csi/san-csi/pkg/tracing"
 )
 
 // arrays keeps the fleet as the arrays' file says. It is for one caller at a
@@ -24,6 +25,9 @@ type arrays struct {
 	fleet      *placement.Fleet
 	open       map[string]*opened // by name; also those that leave
 	refused    string             // why the file as it is now is not in force, "" = it is
+	rate       float64            // of each array's calls a second, 0 = no bound
+	tracer     *tracing.Tracer    // nil = none
+	look       chan struct{}      // the file is to be read again: an array refuses the credentials
 }
 
 // opened is an array as it is in service.
@@ -35,8 +39,11 @@ type opened struct {
 
 // openArrays is the fleet of that file. No array is called yet: one that is
 // down must not keep the others from being served.
-func openArrays(file *config.Config, cluster string, maxVolumes int, m *metrics.Metrics) (*arrays, error) {
-	a := &arrays{cluster: cluster, maxVolumes: maxVolumes, metrics: m, fleet: placement.NewFleet(cluster, nil), open: map[string]*opened{}}
+func openArrays(file *config.Config, cluster string, o *options, m *metrics.Metrics, tracer *tracing.Tracer) (*arrays, error) {
+	a := &arrays{
+		cluster: cluster, maxVolumes: o.maxVolumes, rate: o.arrayRate, metrics: m, tracer: tracer,
+		fleet: placement.NewFleet(cluster, nil), open: map[string]*opened{}, look: make(chan struct{}, 1),
+	}
 	if err := a.apply(file); err != nil {
 		return nil, err
 	}
@@ -64,6 +71,13 @@ func (a *arrays) reload(file *config.Config, err error) {
 		a.refused = err.Error()
 	}
 	a.metrics.Reloaded(err)
+}
+
+// close drops the connections that nothing is asked by.
+func (a *arrays) close() {
+	for _, o := range a.open {
+		o.client.Close()
+	}
 }
 
 // inForce tells whether the file says what is in force.
@@ -144,10 +158,19 @@ func (a *arrays) inService(name string) *opened {
 func (a *arrays) connect(entry config.Array) (*element.Client, error) {
 	return element.New(element.Config{
 		Endpoint: entry.Endpoint, Username: entry.Username, Password: entry.Password, CAFile: entry.CAFile,
+		Rate: a.rate, Refused: a.lookAgain, Trace: traceArray(a.tracer, entry.Name),
 		Observe: func(method string, err error, took time.Duration) {
 			a.metrics.ArrayCall(entry.Name, method, element.Label(err), took)
 		},
 	})
+}
+
+// lookAgain has the file read again: once, however many calls were refused.
+func (a *arrays) lookAgain() {
+	select {
+	case a.look <- struct{}{}:
+	default:
+	}
 }
 
 func (a *arrays) openArray(entry config.Array, client *element.Client) (*sanelement.Array, error) {

@@ -1,9 +1,16 @@
 package main
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,8 +18,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/config"
+	"github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/metrics"
 )
 
@@ -97,7 +106,7 @@ func TestReload(t *testing.T) {
 	one, two, other := newMVIP(t, "aaaa", "secret-1"), newMVIP(t, "bbbb", "secret-b"), newMVIP(t, "cccc", "secret-1")
 	first := one.entry(t, "a", "secret-1")
 	m := metrics.New("test", true)
-	a, err := openArrays(parse(t, first), "east", 0, m)
+	a, err := openArrays(parse(t, first), "east", &options{}, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +174,7 @@ func TestReloadOfTheSame(t *testing.T) {
 	one := newMVIP(t, "aaaa", "x")
 	entry := one.entry(t, "a", "x")
 	m := metrics.New("test", true)
-	a, err := openArrays(parse(t, entry), "east", 0, m)
+	a, err := openArrays(parse(t, entry), "east", &options{}, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,4 +183,89 @@ func TestReloadOfTheSame(t *testing.T) {
 	if a.open["a"] != before || strings.Contains(metricsOf(t, m), "reloads_total") {
 		t.Error("the same file was taken for a change")
 	}
+}
+
+// TestRotatedPassword: a call that the array refuses has the Secret read again,
+// and goes on with what is there now.
+func TestRotatedPassword(t *testing.T) {
+	one := newMVIP(t, "aaaa", "secret-1")
+	password, file := filepath.Join(t.TempDir(), "password"), filepath.Join(t.TempDir(), "arrays.yaml")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(password, "secret-1")
+	write(file, "arrays:"+one.entry(t, "a", "x", "password: x", "passwordFile: "+password))
+	first, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := openArrays(first, "east", &options{}, metrics.New("test", true), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- config.Watch(ctx, file, a.look, a.reload) }()
+	array := a.open["a"].array
+	for _, now := range []string{"secret-2", "secret-3"} {
+		write(password, now)
+		one.password.Store(now)
+		array.Recheck()
+		if _, err := array.Identity(t.Context()); err != nil {
+			t.Errorf("after a rotation: %v", err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRotatedCA: another CA in the file that the arrays' file names is taken over,
+// though the latter says what it said before.
+func TestRotatedCA(t *testing.T) {
+	one := newMVIP(t, "aaaa", "secret-1")
+	entry := one.entry(t, "a", "secret-1")
+	ca := parse(t, entry).Arrays[0].CAFile
+	right, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ca, otherCA(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := openArrays(parse(t, entry), "east", &options{}, metrics.New("test", true), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	array := a.open["a"].array
+	var untrusted *element.CertificateError
+	if _, err := array.Identity(t.Context()); !errors.As(err, &untrusted) {
+		t.Fatalf("with the CA of another: %v", err)
+	}
+	if err := os.WriteFile(ca, right, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.reload(parse(t, entry), nil)
+	if _, err := array.Identity(t.Context()); err != nil {
+		t.Errorf("with its own CA: %v", err)
+	}
+}
+
+// otherCA is a certificate that signed nothing.
+func otherCA(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }

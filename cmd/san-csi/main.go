@@ -1,10 +1,12 @@
-// Command san-csi is the CSI driver: the controller, the node, or both.
+// Command san-csi is the CSI driver: the controller, the node, or both; and, as
+// san-csi gc, what lists and deletes volumes that no object names any more.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -15,20 +17,27 @@ import (
 var version = "devel"
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := command(ctx); err != nil {
+		klog.ErrorS(err, "san-csi ends")
+		klog.FlushAndExit(klog.ExitFlushTimeout, 1)
+	}
+	klog.Flush()
+}
+
+func command(ctx context.Context) error {
+	if len(os.Args) > 1 && os.Args[1] == "gc" {
+		return collectGarbage(ctx, os.Args[2:], os.Stdout)
+	}
 	klog.InitFlags(nil)
 	o := bind(flag.CommandLine)
 	flag.Parse()
 	if o.version {
 		fmt.Println("san-csi", version)
-		return
+		return nil
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		klog.ErrorS(err, "san-csi ends")
-		klog.FlushAndExit(klog.ExitFlushTimeout, 1)
-	}
-	klog.Flush()
+	return run(ctx, o)
 }
 
 func run(ctx context.Context, o *options) error {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/san-csi/san-csi/pkg/metrics"
 	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/provision"
+	"github.com/san-csi/san-csi/pkg/san"
 )
 
 // tell has the metrics tell of the arrays, and of the volumes where asked for,
@@ -15,7 +17,7 @@ func tell(m *metrics.Metrics, fleet *placement.Fleet, flows *provision.Flows, le
 		if !leads() {
 			return nil
 		}
-		return describeArrays(fleet.Standings())
+		return describeArrays(fleet.Standings(), flows.Conditions())
 	})
 	if !volumes {
 		return
@@ -28,7 +30,7 @@ func tell(m *metrics.Metrics, fleet *placement.Fleet, flows *provision.Flows, le
 	})
 }
 
-func describeArrays(standings []placement.Standing) []metrics.Array {
+func describeArrays(standings []placement.Standing, conditions []provision.Condition) []metrics.Array {
 	all := make([]metrics.Array, len(standings))
 	for i, s := range standings {
 		all[i] = metrics.Array{
@@ -36,6 +38,23 @@ func describeArrays(standings []placement.Standing) []metrics.Array {
 			BudgetIOPS: s.Bound.IOPS, PromisedIOPS: s.Promised.IOPS,
 			BudgetBytes: s.Bound.Bytes, PromisedBytes: s.Promised.Bytes,
 			Volumes: s.Volumes, Others: s.Others, Deleted: s.Deleted, Attachments: s.Nodes,
+			StoreBytes: s.Said.BlockBytes, UsedBytes: s.Said.UsedBytes,
+		}
+		for _, c := range conditions {
+			if c.Array == s.Array {
+				all[i].Fullness, all[i].Faults = c.Fullness, describeFaults(c.Faults)
+			}
+		}
+	}
+	return all
+}
+
+// describeFaults are the kinds of faults, each once: a series cannot be there twice.
+func describeFaults(faults []san.Fault) []metrics.Fault {
+	var all []metrics.Fault
+	for _, f := range faults {
+		if kind := (metrics.Fault{Code: f.Code, Severity: f.Severity}); !slices.Contains(all, kind) {
+			all = append(all, kind)
 		}
 	}
 	return all

@@ -52,7 +52,7 @@ func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metric
 		return nil, err
 	}
 	n.stager, err = stage.New(stage.Options{
-		Iscsi: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
+		Iscsi: iscsi, Daemons: iscsi, Disks: fs, Mounts: fs, RecordsDir: o.records,
 		Boot: boot, MaxConcurrent: o.maxConcurrent, Tell: findings(ctx, client, m, o.nodeName), Fences: n.fences,
 	})
 	if err != nil {

@@ -37,6 +37,7 @@ type options struct {
 	cluster       string
 	sweepInterval time.Duration
 	resync        time.Duration
+	arrayRate     float64
 
 	nodeName      string
 	initiator     string
@@ -58,6 +59,8 @@ type options struct {
 	httpEndpoint   string
 	metricsAddress string
 	volumeMetrics  bool
+
+	tracingEndpoint string
 }
 
 // pairs is a flag of the form key=value,key=value.
@@ -87,6 +90,7 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.cluster, "cluster", "", "this Kubernetes cluster's name on the arrays: volumes of other names are left alone; by default the UID of its namespace kube-system, outside of Kubernetes \"default\" (controller)")
 	f.DurationVar(&o.sweepInterval, "sweep-interval", time.Minute, "how often leftovers of calls that were cut off are looked for (controller)")
 	f.DurationVar(&o.resync, "resync-interval", time.Minute, "how often the arrays' volumes are read, to see what others promised (controller)")
+	f.Float64Var(&o.arrayRate, "array-calls-per-second", 0, "at most so many calls a second to each array, as many at once; 0 = no bound (controller)")
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
 	f.StringVar(&o.initiator, "initiator", initiatorHost, "whose initiator name this node logs in under: the host's, or the driver's own, which stays as long as the node's name and /etc/machine-id do: host or own (node)")
@@ -102,7 +106,7 @@ func bind(f *flag.FlagSet) *options {
 	f.Var(&o.topology, "topology", "labels of this node, key=value,..., by which arrays say who reaches them (node)")
 	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; only --leader-election, --startup-taint, --topology-keys, --lease-namespace, the default of --cluster and events about the Node ask it")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; --leader-election, --startup-taint, --topology-keys, --lease-namespace and the default of --cluster ask it; who has it anyway tells events: a controller about claims, a node about its Node")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
 	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Leases: the controller's, needed with --leader-election, and one per node, in which nodes hear what they were fenced from and confirm that it is over (controller and node)")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
@@ -111,6 +115,7 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.httpEndpoint, "http-endpoint", "", "host:port to answer /healthz on, \"\" = nowhere")
 	f.StringVar(&o.metricsAddress, "metrics-address", "", "host:port to serve Prometheus metrics on, \"\" = nowhere")
 	f.BoolVar(&o.volumeMetrics, "volume-metrics", false, "metrics of each volume too (controller)")
+	f.StringVar(&o.tracingEndpoint, "tracing-endpoint", "", "http[s]://host:port of an OpenTelemetry collector that takes OTLP over HTTP: a span for each CSI call and each call to an array; \"\" = none")
 	return o
 }
 
@@ -129,6 +134,9 @@ func (o *options) validate() error {
 	}
 	if o.mode.controller() && o.resync <= 0 {
 		return fmt.Errorf("--resync-interval %s: must be positive", o.resync)
+	}
+	if o.arrayRate < 0 {
+		return fmt.Errorf("--array-calls-per-second %g: must not be negative", o.arrayRate)
 	}
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)

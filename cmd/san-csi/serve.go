@@ -16,8 +16,8 @@ import (
 	"github.com/san-csi/san-csi/pkg/driver"
 	"github.com/san-csi/san-csi/pkg/kube"
 	"github.com/san-csi/san-csi/pkg/metrics"
-	"github.com/san-csi/san-csi/pkg/placement"
 	"github.com/san-csi/san-csi/pkg/provision"
+	"github.com/san-csi/san-csi/pkg/tracing"
 )
 
 // service is one process's driver and what it works with.
@@ -31,6 +31,7 @@ type service struct {
 	node     *node                // nil without a node
 	driver   *driver.Driver
 	metrics  *metrics.Metrics
+	tracer   *tracing.Tracer // nil where no collector is named
 	leads    atomic.Bool
 }
 
@@ -40,6 +41,9 @@ type service struct {
 func prepare(ctx context.Context, o *options) (*service, error) {
 	s := &service{o: o, metrics: metrics.New(version, o.mode.controller())}
 	var err error
+	if s.tracer, err = newTracer(o); err != nil {
+		return nil, fmt.Errorf("--tracing-endpoint: %w", err)
+	}
 	if s.client, err = connect(o); err != nil {
 		return nil, err
 	}
@@ -48,7 +52,7 @@ func prepare(ctx context.Context, o *options) (*service, error) {
 			return nil, err
 		}
 	}
-	serving := driver.Options{Version: version, Standby: o.leaderElection, Observe: s.metrics.Call}
+	serving := driver.Options{Version: version, Standby: o.leaderElection, Observe: s.metrics.Call, Trace: traceCalls(s.tracer)}
 	if o.mode.node() {
 		if s.node, err = newNode(ctx, s.client, s.metrics, o); err != nil {
 			return nil, err
@@ -74,10 +78,14 @@ func (s *service) controller(ctx context.Context, serving *driver.Options) error
 	if err != nil {
 		return err
 	}
-	if s.arrays, err = openArrays(file, cluster, s.o.maxVolumes, s.metrics); err != nil {
+	if s.arrays, err = openArrays(file, cluster, s.o, s.metrics, s.tracer); err != nil {
 		return err
 	}
-	s.flows = provision.New(s.arrays.fleet, cluster)
+	var options []provision.Option
+	if s.client != nil {
+		options = append(options, provision.WithClaims(kube.NewClaims(ctx, s.client, driver.Name)))
+	}
+	s.flows = provision.New(s.arrays.fleet, cluster, options...)
 	var local nodeFences
 	if s.node != nil {
 		local = s.node.fences
@@ -112,6 +120,7 @@ func (s *service) run(ctx context.Context) error {
 		served = s.driver.Serve(serving, l)
 		fail(served)
 	})
+	server.Go(func() { s.tracer.Run(serving) })
 	if err := serveHTTP(ctx, "--http-endpoint", s.o.httpEndpoint, "GET /healthz", s.health()); err != nil {
 		return err
 	}
@@ -124,6 +133,9 @@ func (s *service) run(ctx context.Context) error {
 		s.background(ctx)
 		stop()
 		server.Wait()
+		if s.arrays != nil {
+			s.arrays.close()
+		}
 		return nil
 	})
 	if errors.Is(err, kube.ErrLost) {
@@ -157,7 +169,9 @@ func (s *service) background(ctx context.Context) {
 	if s.flows != nil {
 		s.leads.Store(true)
 		s.metrics.Leading()
-		running.Go(func() { s.arrays.fleet.Keep(ctx, s.o.resync, s.overruns(ctx)) })
+		warn := s.warnings(ctx)
+		running.Go(func() { s.arrays.fleet.Keep(ctx, s.o.resync, overruns(warn)) })
+		running.Go(func() { s.flows.Tend(ctx, s.o.resync, faults(warn)) })
 		running.Go(func() { s.watch(ctx) })
 		running.Go(func() { s.flows.Sweep(ctx, s.o.sweepInterval) })
 		running.Go(func() { s.fences.Run(ctx) })
@@ -174,24 +188,7 @@ func (s *service) background(ctx context.Context) {
 
 // watch takes over changes of the arrays' file.
 func (s *service) watch(ctx context.Context) {
-	if err := config.Watch(ctx, s.o.arrays, s.arrays.reload); err != nil {
+	if err := config.Watch(ctx, s.o.arrays, s.arrays.look, s.arrays.reload); err != nil {
 		klog.ErrorS(err, "changes of the arrays' file are seen at the next start only", "file", s.o.arrays)
-	}
-}
-
-// overruns tells of arrays that have promised more than their budget, in events
-// about the Lease if one is held.
-func (s *service) overruns(ctx context.Context) func(placement.Standing) {
-	if s.election == nil {
-		return func(placement.Standing) {}
-	}
-	events, err := kube.NewEvents(ctx, s.client, s.o.lease.namespace, s.o.lease.name, driver.Name)
-	if err != nil {
-		klog.ErrorS(err, "no events will be told")
-		return func(placement.Standing) {}
-	}
-	return func(over placement.Standing) {
-		events.Warn("BudgetOverrun", fmt.Sprintf("array %q: floors of %d IOPS are promised, the budget is %d; %d bytes are provisioned, the bound is %d",
-			over.Array, over.Promised.IOPS, over.Bound.IOPS, over.Promised.Bytes, over.Bound.Bytes))
 	}
 }

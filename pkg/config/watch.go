@@ -20,12 +20,13 @@ const (
 )
 
 // Watch reads the file again when it, or a file that it names, may have
-// changed, until the context ends. What it reads goes to apply, also where that
-// is an error; a file that says what it said before is apply's to tell.
+// changed, and at once when now tells so, until the context ends. What it reads
+// goes to apply, also where that is an error; a file that says what it said before
+// is apply's to tell.
 //
 // Directories are watched, not files: a mounted Secret is changed by exchanging
 // the symlink ..data in its directory (kubelet's AtomicWriter).
-func Watch(ctx context.Context, path string, apply func(*Config, error)) error {
+func Watch(ctx context.Context, path string, now <-chan struct{}, apply func(*Config, error)) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch the arrays' file: %w", err)
@@ -49,6 +50,7 @@ func Watch(ctx context.Context, path string, apply func(*Config, error)) error {
 			klog.FromContext(ctx).V(2).Info("watch of the arrays' file", "err", err)
 			settled.Reset(quiet)
 			continue
+		case <-now:
 		case <-settled.C:
 		case <-tick.C:
 		}

@@ -56,12 +56,16 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	readings, ended := make(chan reading, 8), make(chan error, 1)
+	readings, ended, now := make(chan reading, 8), make(chan error, 1), make(chan struct{})
 	go func() {
-		ended <- Watch(ctx, file, func(c *Config, err error) { readings <- reading{c, err} })
+		ended <- Watch(ctx, file, now, func(c *Config, err error) { readings <- reading{c, err} })
 	}()
 	if r := next(t, readings); r.err != nil || !r.config.Arrays[0].Same(first.Arrays[0]) {
 		t.Fatalf("the reading at the start: %v, %v; want the same", r.config, r.err)
+	}
+	now <- struct{}{}
+	if r := next(t, readings); r.err != nil || !r.config.Arrays[0].Same(first.Arrays[0]) {
+		t.Fatalf("the reading that was asked for: %v, %v; want the same", r.config, r.err)
 	}
 	passwords.put(t, map[string]string{"password": "two"})
 	if r := next(t, readings); r.err != nil || r.config.Arrays[0].Password != "two" || r.config.Arrays[0].Same(first.Arrays[0]) {

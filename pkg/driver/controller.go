@@ -18,6 +18,7 @@ type Volumes interface {
 	Expand(ctx context.Context, id string, size provision.Size) (*san.Volume, error)
 	Modify(ctx context.Context, id string, params map[string]string) error
 	Capacity(ctx context.Context, params, place map[string]string) (provision.Capacity, error)
+	Ailments(v *san.Volume) []provision.Ailment
 }
 
 // Access are the flows that grant volumes to nodes.

@@ -10,8 +10,8 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// ControllerGetVolumeHealth tells what the array says of one volume (CSI spec,
-// ControllerGetVolumeHealth).
+// ControllerGetVolumeHealth tells what the array says of one volume, and of itself
+// (CSI spec, ControllerGetVolumeHealth).
 func (c *Controller) ControllerGetVolumeHealth(ctx context.Context, req *csi.ControllerGetVolumeHealthRequest) (*csi.ControllerGetVolumeHealthResponse, error) {
 	if err := required(field{"volume_id", req.GetVolumeId()}); err != nil {
 		return nil, err
@@ -20,11 +20,11 @@ func (c *Controller) ControllerGetVolumeHealth(ctx context.Context, req *csi.Con
 	if err != nil {
 		return nil, err
 	}
-	return &csi.ControllerGetVolumeHealthResponse{VolumeHealth: encodeHealth(v)}, nil
+	return &csi.ControllerGetVolumeHealthResponse{VolumeHealth: c.health(v)}, nil
 }
 
-// ControllerListVolumeHealth tells of the volumes that cannot be used (CSI spec,
-// ControllerListVolumeHealth); a page may have fewer of them than asked for.
+// ControllerListVolumeHealth tells of the volumes with which something is wrong (CSI
+// spec, ControllerListVolumeHealth); a page may have fewer of them than asked for.
 func (c *Controller) ControllerListVolumeHealth(ctx context.Context, req *csi.ControllerListVolumeHealthRequest) (*csi.ControllerListVolumeHealthResponse, error) {
 	if req.GetMaxEntries() < 0 {
 		return nil, status.Errorf(codes.InvalidArgument, "max_entries %d: must not be negative", req.GetMaxEntries())
@@ -35,19 +35,21 @@ func (c *Controller) ControllerListVolumeHealth(ctx context.Context, req *csi.Co
 	}
 	resp := &csi.ControllerListVolumeHealthResponse{NextToken: next}
 	for _, v := range volumes {
-		if v.Fault != "" {
-			resp.Entries = append(resp.Entries, encodeHealth(&v))
+		if h := c.health(&v); len(h.GetHealthStatuses()) > 0 {
+			resp.Entries = append(resp.Entries, h)
 		}
 	}
 	return resp, nil
 }
 
-func encodeHealth(v *san.Volume) *csi.VolumeHealth {
+func (c *Controller) health(v *san.Volume) *csi.VolumeHealth {
 	h := &csi.VolumeHealth{VolumeId: v.Handle.String()}
-	if v.Fault != "" {
-		h.HealthStatuses = []*csi.VolumeHealth_VolumeHealthEntry{{
-			Status: csi.VolumeHealthErrorType_INACCESSIBLE, Reason: "NoAccess", Message: v.Fault,
-		}}
+	for _, a := range c.volumes.Ailments(v) {
+		status := csi.VolumeHealthErrorType_INACCESSIBLE
+		if a.Usable {
+			status = csi.VolumeHealthErrorType_DEGRADED
+		}
+		h.HealthStatuses = append(h.HealthStatuses, &csi.VolumeHealth_VolumeHealthEntry{Status: status, Reason: a.Reason, Message: a.Message})
 	}
 	return h
 }

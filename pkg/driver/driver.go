@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -35,6 +34,9 @@ type Options struct {
 	// Observe is told of each call, its gRPC code's name and how long it took; may
 	// be nil.
 	Observe func(method, code string, took time.Duration)
+	// Trace begins the trace of a call, as part of the caller's that traceparent
+	// names; what it returns ends it. May be nil.
+	Trace func(ctx context.Context, method, volume, traceparent string) (context.Context, func(code codes.Code))
 }
 
 // Driver is one CSI endpoint.
@@ -50,10 +52,7 @@ func New(o Options) (*Driver, error) {
 	}
 	d := &duty{}
 	d.active.Store(!o.Standby)
-	if o.Observe == nil {
-		o.Observe = func(string, string, time.Duration) {}
-	}
-	s := grpc.NewServer(grpc.ChainUnaryInterceptor(observe(o.Observe), intercept, d.intercept))
+	s := grpc.NewServer(grpc.ChainUnaryInterceptor(append(o.watchers(), intercept, d.intercept)...))
 	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, groups: o.Groups != nil, topology: o.Topology, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)
@@ -92,16 +91,6 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("CSI endpoint: %w", err)
 	}
 	return l, nil
-}
-
-// observe tells of each call by its method's own name.
-func observe(tell func(method, code string, took time.Duration)) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		start := time.Now()
-		resp, err := next(ctx, req)
-		tell(path.Base(info.FullMethod), status.Code(err).String(), time.Since(start))
-		return resp, err
-	}
 }
 
 // intercept logs each call without its secrets, gives errors their codes and

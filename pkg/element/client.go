@@ -20,10 +20,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 )
@@ -46,8 +48,14 @@ type Config struct {
 	Timeout  time.Duration // of one attempt; 0 = 30 s
 	Attempts int           // per call, with the first; 0 = 6
 	Clock    clock.Clock   // for the pauses between attempts; nil = the real one
+	Rate     float64       // attempts a second at most, as many at once; 0 = no bound
 	// Observe is told of each attempt, its error and how long it took; may be nil.
 	Observe func(method string, err error, took time.Duration)
+	// Trace begins the trace of an attempt; what it returns ends it. May be nil.
+	Trace func(ctx context.Context, method string) (context.Context, func(error))
+	// Refused is told that the array does not take the credentials, so that they
+	// are read again, for Adopt. It returns at once; may be nil.
+	Refused func()
 }
 
 // Client calls one array. It is safe for concurrent use and keeps connections.
@@ -58,6 +66,11 @@ type Client struct {
 	maxAnswer int64
 	clock     clock.Clock
 	observe   func(method string, err error, took time.Duration)
+	trace     func(ctx context.Context, method string) (context.Context, func(error))
+	refused   func()
+	rate      *rate.Limiter
+	breaker   breaker
+	retries   budget
 	lastID    atomic.Int64
 }
 
@@ -80,6 +93,9 @@ func New(c Config) (*Client, error) {
 	if c.Timeout < 0 || c.Attempts < 0 {
 		return nil, fmt.Errorf("array %s: timeout %s and attempts %d must not be negative", c.Endpoint, c.Timeout, c.Attempts)
 	}
+	if c.Rate < 0 {
+		return nil, fmt.Errorf("array %s: rate of %g calls a second must not be negative", c.Endpoint, c.Rate)
+	}
 	pool, err := loadPool(c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("array %s: %w", c.Endpoint, err)
@@ -87,12 +103,11 @@ func New(c Config) (*Client, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	if c.Observe == nil {
-		c.Observe = func(string, error, time.Duration) {}
-	}
+	c.fillHooks()
 	client := &Client{
 		timeout: cmp.Or(c.Timeout, defaultTimeout), attempts: cmp.Or(c.Attempts, defaultAttempts),
-		maxAnswer: defaultAnswerBytes, clock: c.Clock, observe: c.Observe,
+		maxAnswer: defaultAnswerBytes, clock: c.Clock, observe: c.Observe, trace: c.Trace, refused: c.Refused,
+		rate: newLimiter(c.Rate), breaker: breaker{clock: c.Clock},
 	}
 	client.access.Store(&access{
 		endpoint: c.Endpoint, user: c.Username, password: c.Password, caFile: c.CAFile,
@@ -101,12 +116,30 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
+func (c *Config) fillHooks() {
+	if c.Observe == nil {
+		c.Observe = func(string, error, time.Duration) {}
+	}
+	if c.Trace == nil {
+		c.Trace = func(ctx context.Context, _ string) (context.Context, func(error)) { return ctx, func(error) {} }
+	}
+}
+
+// newLimiter lets as many calls through at once as in a second.
+func newLimiter(perSecond float64) *rate.Limiter {
+	if perSecond == 0 {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+}
+
 // Adopt goes on with the endpoint, the credentials and the CA of another
 // client, for instance after a password was changed. Calls in flight end as
 // they began.
 func (c *Client) Adopt(fresh *Client) {
 	old := c.access.Swap(fresh.access.Load())
 	old.http.CloseIdleConnections()
+	c.breaker.reset() // another address may well answer
 }
 
 // Close drops the idle connections.
@@ -165,7 +198,7 @@ type request struct {
 }
 
 type response struct {
-	Result json.RawMessage `json:"result"`
+	Result any `json:"result"` // a pointer to where it goes
 	Error  *struct {
 		Code    int    `json:"code"`
 		Name    string `json:"name"`
@@ -173,16 +206,33 @@ type response struct {
 	} `json:"error"`
 }
 
-// attempt is one request and its answer.
+// attempt is one request and its answer, where the rate and the breaker let it be
+// made.
 func (c *Client) attempt(ctx context.Context, method string, params, result any) error {
 	body, err := json.Marshal(request{Method: method, Params: params, ID: c.lastID.Add(1)})
 	if err != nil {
 		return fmt.Errorf("%s: encode parameters: %w", method, err)
 	}
+	if err := c.rate.Wait(ctx); err != nil {
+		return c.notMade(method, &RateError{Endpoint: c.Endpoint(), PerSecond: float64(c.rate.Limit()), Err: err})
+	}
+	trial, err := c.breaker.enter(c.Endpoint())
+	if err != nil {
+		return c.notMade(method, err)
+	}
 	begun := c.clock.Now()
-	err = c.exchange(ctx, method, body, result)
+	traced, end := c.trace(ctx, method)
+	err = c.exchange(traced, method, body, result)
+	c.breaker.leave(ctx, begun, trial, err)
 	c.observe(method, err, c.clock.Since(begun))
+	end(err)
 	return err
+}
+
+// notMade tells of an attempt that the array does not see.
+func (c *Client) notMade(method string, err error) error {
+	c.observe(method, err, 0)
+	return fmt.Errorf("%s: %w", method, err)
 }
 
 func (c *Client) exchange(ctx context.Context, method string, body []byte, result any) error {
@@ -223,22 +273,23 @@ func (a *access) decode(method string, resp *http.Response, answer []byte, resul
 	case resp.StatusCode != http.StatusOK:
 		return a.answerError(method, resp, answer, errors.New("status is not 200"))
 	}
-	var r response
+	if result == nil {
+		result = new(json.RawMessage)
+	}
+	// A pointer to a pointer, nil until there is a result, so that answers are
+	// decoded in one go: there are many, and some are long.
+	to := reflect.New(reflect.TypeOf(result))
+	r := response{Result: to.Interface()}
 	if err := json.Unmarshal(answer, &r); err != nil {
 		return a.answerError(method, resp, answer, err)
 	}
 	if r.Error != nil {
 		return &Error{Method: method, Name: r.Error.Name, Message: a.redact(r.Error.Message), Code: r.Error.Code}
 	}
-	if len(r.Result) == 0 || string(r.Result) == "null" {
+	if to.Elem().IsNil() {
 		return a.answerError(method, resp, answer, errors.New("neither result nor error"))
 	}
-	if result == nil {
-		return nil
-	}
-	if err := json.Unmarshal(r.Result, result); err != nil {
-		return a.answerError(method, resp, answer, err)
-	}
+	reflect.ValueOf(result).Elem().Set(to.Elem().Elem())
 	return nil
 }
 

@@ -18,6 +18,7 @@ type ClusterCapacity struct {
 	MaxProvisionedSpace       int64 `json:"maxProvisionedSpace"`
 	ProvisionedSpace          int64 `json:"provisionedSpace"`
 	MaxUsedSpace              int64 `json:"maxUsedSpace"` // block capacity
+	UsedSpace                 int64 `json:"usedSpace"`    // of that
 }
 
 // Limits are the array's own bounds: bytes, IOPS, counts.

@@ -117,6 +117,19 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
+// RateError: the caller's deadline comes before its turn.
+type RateError struct {
+	Endpoint  string
+	PerSecond float64
+	Err       error
+}
+
+func (e *RateError) Error() string {
+	return fmt.Sprintf("array %s: not called, at most %g calls a second are made: %v", e.Endpoint, e.PerSecond, e.Err)
+}
+
+func (e *RateError) Unwrap() error { return e.Err }
+
 // Transient tells whether the same call may succeed a moment later.
 func Transient(err error) bool {
 	var unreachable *UnreachableError
@@ -125,8 +138,7 @@ func Transient(err error) bool {
 	}
 	var answer *AnswerError
 	if errors.As(err, &answer) {
-		return slices.Contains([]int{http.StatusTooManyRequests, http.StatusBadGateway,
-			http.StatusServiceUnavailable, http.StatusGatewayTimeout}, answer.Status)
+		return slices.Contains(gatewayErrors, answer.Status)
 	}
 	return IsName(err, "xNotPrimary", "xDBVersionMismatch", "xDBConnectionLoss", "xDBOperationTimeout",
 		"xNoHandler", "xRecvTimeout", "xRpcTimeout", "xDBNoSuchPath", "xSliceNotRegistered", "xNotReadyForIO")
@@ -144,6 +156,8 @@ func Label(err error) string {
 		version     *VersionError
 		certificate *CertificateError
 		answer      *AnswerError
+		open        *OpenError
+		rate        *RateError
 	)
 	switch {
 	case err == nil:
@@ -160,6 +174,10 @@ func Label(err error) string {
 		return "certificate"
 	case errors.As(err, &answer):
 		return "answer"
+	case errors.As(err, &open):
+		return "open"
+	case errors.As(err, &rate):
+		return "rate"
 	case errors.Is(err, context.Canceled):
 		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded):

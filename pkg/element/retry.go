@@ -33,16 +33,24 @@ func notSent(err error) bool {
 }
 
 func (c *Client) call(ctx context.Context, method string, params, result any, again func(error) bool) error {
+	c.retries.earn()
+	as := c.access.Load()
 	for n := 1; ; n++ {
 		err := c.attempt(ctx, method, params, result)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if ctx.Err() != nil || !again(err) {
+		case ctx.Err() != nil:
 			return err
-		}
-		if n == c.attempts {
+		case c.renewed(ctx, err, as):
+			as = c.access.Load() // the array has done nothing of a call that it refused
+			continue
+		case !again(err):
+			return err
+		case n == c.attempts:
 			return fmt.Errorf("given up after %d attempts: %w", n, err)
+		case !c.retries.spend():
+			return fmt.Errorf("given up after %d attempts, too many calls of this array are being repeated: %w", n, err)
 		}
 		pause := pauseAfter(n)
 		klog.FromContext(ctx).V(2).Info("Element call is repeated", "method", method, "attempt", n, "pause", pause, "reason", err)
@@ -50,6 +58,22 @@ func (c *Client) call(ctx context.Context, method string, params, result any, ag
 			return fmt.Errorf("given up after %d attempts: %w", n, errors.Join(err, waitErr))
 		}
 	}
+}
+
+// renewed tells whether other credentials are there than those that the array
+// refused: it has them read again, and leaves a moment for that.
+func (c *Client) renewed(ctx context.Context, err error, refused *access) bool {
+	var auth *AuthError
+	if !errors.As(err, &auth) || c.refused == nil {
+		return false
+	}
+	if c.access.Load() == refused {
+		c.refused()
+		if c.wait(ctx, pauseAfter(1)) != nil {
+			return false
+		}
+	}
+	return c.access.Load() != refused
 }
 
 // pauseAfter doubles with each attempt; half of it is chance, so that callers

@@ -117,3 +117,39 @@ func TestTransient(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedCredentials are read again at once, and the call goes on with those
+// that were found; where there are no others it is not repeated.
+func TestRefusedCredentials(t *testing.T) {
+	for name, tc := range map[string]struct {
+		password string // in the Secret, when it is read again
+		calls    int
+		fails    bool
+	}{
+		"were rotated": {"rotated", 2, false},
+		"are wrong":    {secret, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, a, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if _, password, _ := r.BasicAuth(); password != "rotated" {
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				result(`{"volume":{"volumeID":7}}`)(w, r)
+			})
+			asked := 0
+			c.refused = func() {
+				asked++
+				if old := c.access.Load(); tc.password != old.password {
+					fresh := *old
+					fresh.password = tc.password
+					c.access.Store(&fresh)
+				}
+			}
+			_, err := c.CreateVolume(t.Context(), CreateVolumeRequest{}) // the array made none when it refused
+			if (err != nil) != tc.fails || a.calls() != tc.calls || asked != 1 {
+				t.Errorf("%d calls, asked %d times for others: %v", a.calls(), asked, err)
+			}
+		})
+	}
+}

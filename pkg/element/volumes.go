@@ -53,6 +53,7 @@ type Volume struct {
 	QoSPolicyID        *int64     `json:"qosPolicyID"`
 	VolumeAccessGroups []int64    `json:"volumeAccessGroups"`
 	Attributes         Attributes `json:"attributes"`
+	CreateTime         string     `json:"createTime"` // RFC 3339, UTC
 }
 
 // CreateVolumeRequest: TotalSize in bytes; QoS and QoSPolicyID exclude each other.
@@ -97,6 +98,10 @@ type volumeParams struct {
 	VolumeID int64 `json:"volumeID"`
 }
 
+type volumesParams struct {
+	VolumeIDs []int64 `json:"volumeIDs"`
+}
+
 // CreateVolume makes a volume. It is not repeated once it was sent: a second
 // call makes a second volume of the same name.
 func (c *Client) CreateVolume(ctx context.Context, r CreateVolumeRequest) (Volume, error) {
@@ -131,6 +136,16 @@ func (c *Client) PurgeDeletedVolume(ctx context.Context, id int64) error {
 	return c.repeat(ctx, "PurgeDeletedVolume", volumeParams{id}, nil)
 }
 
+// DeleteVolumes moves volumes to the recycle bin: all, or none.
+func (c *Client) DeleteVolumes(ctx context.Context, ids []int64) error {
+	return c.repeat(ctx, "DeleteVolumes", volumesParams{ids}, nil)
+}
+
+// PurgeDeletedVolumes removes volumes from the recycle bin: all, or none.
+func (c *Client) PurgeDeletedVolumes(ctx context.Context, ids []int64) error {
+	return c.repeat(ctx, "PurgeDeletedVolumes", volumesParams{ids}, nil)
+}
+
 // VolumeStats is what a volume did in the array's last sample.
 type VolumeStats struct {
 	VolumeID   int64   `json:"volumeID"`
@@ -140,12 +155,9 @@ type VolumeStats struct {
 
 // ListVolumeStats returns the statistics of the volumes of those ids.
 func (c *Client) ListVolumeStats(ctx context.Context, ids ...int64) ([]VolumeStats, error) {
-	params := struct {
-		VolumeIDs []int64 `json:"volumeIDs"`
-	}{ids}
 	var result struct {
 		Stats []VolumeStats `json:"volumeStats"`
 	}
-	err := c.repeat(ctx, "ListVolumeStats", params, &result)
+	err := c.repeat(ctx, "ListVolumeStats", volumesParams{ids}, &result)
 	return result.Stats, err
 }

@@ -39,6 +39,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{Ext4, Preen, 0, "e2fsck -p /dev/sdb", nil, false},
 		{Ext4, Preen, 1, "e2fsck -p /dev/sdb", nil, false},
+		{Ext4, Preen, 3, "e2fsck -p /dev/sdb", nil, false},
 		{Ext4, Preen, 4, "e2fsck -p /dev/sdb", ErrCorrupt, true},
 		{Ext4, Preen, 8, "e2fsck -p /dev/sdb", nil, true},
 		{Ext4, Repair, 1, "e2fsck -y /dev/sdb", nil, false},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -89,6 +90,21 @@ func (d *device) clear(p place) error {
 		at += want
 	}
 	return nil
+}
+
+// Protect has the kernel refuse every write to the device from now on, whoever
+// opens it: a read-only mount of its node would not (BLKROSET, blockdev(8)).
+func (f *Filesystem) Protect(ctx context.Context, path string) error {
+	return bounded(ctx, func() error {
+		file, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("protect: %w", err)
+		}
+		if err := unix.IoctlSetPointerInt(int(file.Fd()), unix.BLKROSET, 1); err != nil {
+			return errors.Join(fmt.Errorf("protect %s: %w", path, err), file.Close())
+		}
+		return file.Close()
+	})
 }
 
 // shortage names a transfer that was cut short without an error.

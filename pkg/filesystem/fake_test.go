@@ -23,6 +23,7 @@ type node struct {
 	ran    []string
 	answer map[string]answer // by the command's name
 	mounts []string          // lines of mountinfo
+	under  sync.WaitGroup    // commands that run, also those that nobody waits for
 }
 
 type answer struct {
@@ -33,6 +34,7 @@ type answer struct {
 
 func newNode(t *testing.T, mounts ...string) (*node, *Filesystem) {
 	n := &node{t: t, dir: t.TempDir(), answer: map[string]answer{}, mounts: mounts}
+	t.Cleanup(n.under.Wait)
 	n.save()
 	f := New(Options{Exec: n, MountInfo: filepath.Join(n.dir, "mountinfo")})
 	f.number = func(path string) (string, error) {
@@ -64,6 +66,8 @@ func (n *node) commands() []string {
 
 func (n *node) run(name string, args []string) ([]byte, error) {
 	n.mu.Lock()
+	n.under.Add(1)
+	defer n.under.Done()
 	n.ran = append(n.ran, strings.Join(append([]string{name}, args...), " "))
 	a := n.answer[name]
 	n.mu.Unlock()
@@ -77,7 +81,7 @@ func (n *node) run(name string, args []string) ([]byte, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for at, m := range slices.Backward(n.mounts) {
-			if strings.Fields(m)[4] == args[0] {
+			if strings.Fields(m)[4] == args[len(args)-1] {
 				n.mounts = slices.Delete(n.mounts, at, at+1)
 				break
 			}

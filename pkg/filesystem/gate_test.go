@@ -58,6 +58,7 @@ func TestPlacesShowEverySuperblock(t *testing.T) {
 		{"md 1.2", 4096, []byte{0xfc, 0x4e, 0x2b, 0xa9}},
 		{"md 1.0", imageSize - 8*kib, []byte{0xfc, 0x4e, 0x2b, 0xa9}},
 		{"md 0.90", imageSize - 64*kib, []byte{0xfc, 0x4e, 0x2b, 0xa9}},
+		{"raw data, far from all of them", 16*5*mib + 7, []byte("a database")},
 		{"ZFS, last label", imageSize - 128*kib, []byte{0x0c, 0xb1, 0xba}},
 	}
 	for _, c := range cases {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,49 @@ func TestMountCommands(t *testing.T) {
 	}
 	if want := []string{"mount -t xfs -o noatime,ro,norecovery /dev/sdb " + path}; !slices.Equal(n.ran, want) {
 		t.Errorf("ran %v, want %v", n.ran, want)
+	}
+}
+
+// TestMountOptions: a read-only grant does not even replay a log; what is not an
+// option of a mount is refused.
+func TestMountOptions(t *testing.T) {
+	cases := []struct {
+		fsType   string
+		flags    []string
+		readOnly bool
+		want     string
+	}{
+		{Ext4, nil, true, "ro,noload"},
+		{XFS, []string{"nouuid", "ro"}, true, "nouuid,ro,norecovery"},
+		{Btrfs, nil, true, "ro,rescue=nologreplay"},
+		{Ext4, []string{"ro"}, false, "ro"},
+		{Ext4, []string{"discard", `context="system_u:object_r:container_file_t:s0:c1,c2"`}, false, `discard,context="system_u:object_r:container_file_t:s0:c1,c2"`},
+		{Ext4, []string{"remount"}, false, ""},
+		{Ext4, []string{"noatime,bind"}, false, ""},
+	}
+	for _, c := range cases {
+		n, f := newNode(t)
+		path := t.TempDir()
+		err := f.Mount(t.Context(), MountRequest{Device: "/dev/sdb", Path: path, FSType: c.fsType, Flags: c.flags, ReadOnly: c.readOnly})
+		if c.want == "" {
+			if !errors.Is(err, ErrInvalid) || len(n.ran) > 0 {
+				t.Errorf("%v: got %v, ran %v, want ErrInvalid", c.flags, err, n.ran)
+			}
+			continue
+		}
+		if want := "mount -t " + c.fsType + " -o " + c.want + " /dev/sdb " + path; err != nil || !slices.Equal(n.ran, []string{want}) {
+			t.Errorf("ran %q, %v, want %q", n.ran, err, want)
+		}
+	}
+}
+
+// TestDamagedAtMount: XFS and btrfs show damage when they are mounted.
+func TestDamagedAtMount(t *testing.T) {
+	n, f := newNode(t)
+	n.answer["mount"] = answer{exit: 32, output: "mount: /m: mount(2) system call failed: Structure needs cleaning."}
+	err := f.Mount(t.Context(), MountRequest{Device: "/dev/sdb", Path: t.TempDir(), FSType: XFS})
+	if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "fsck=repair") {
+		t.Errorf("got %v, want ErrCorrupt with the way out", err)
 	}
 }
 
@@ -153,12 +197,22 @@ func TestHungUnmount(t *testing.T) {
 			t.Fatalf("got %v, want context.Canceled", err)
 		}
 	}
+	forced, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- f.Unmount(forced, path, true) }()
+	for !slices.Contains(n.commands(), "umount --lazy "+path) {
+		runtime.Gosched()
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("forced: got %v, want context.Canceled", err)
+	}
 	close(hang)
 	if err := f.Unmount(t.Context(), path, false); err != nil {
 		t.Fatal(err)
 	}
-	if ran := n.commands(); len(ran) != 1 {
-		t.Errorf("ran %v, want one umount", ran)
+	if ran := slices.Compact(slices.Sorted(slices.Values(n.commands()))); len(n.commands()) != len(ran) {
+		t.Errorf("ran %v, want at most one umount of each kind", n.commands())
 	}
 }
 

@@ -31,8 +31,8 @@ type place struct{ offset, length int64 }
 // places are the parts of a device of that size where filesystems, volume
 // managers and partition tables keep what makes them known, and samples of all
 // the rest: what uses a LUN raw has no signature, and the kernel does not tell
-// which blocks were ever written (SBC-3 §5.6, GET LBA STATUS, is not reached
-// through the block layer). Data that fills a sample's distance, a 16th of the
+// which blocks were ever written (GET LBA STATUS, SBC-3, is not reached through
+// the block layer). Data that fills a sample's distance, a 16th of the
 // device at most, is always found; less may not be.
 func places(size int64) []place {
 	if size <= 2*edge {

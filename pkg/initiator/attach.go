@@ -72,15 +72,16 @@ func (i *Initiator) attach(ctx context.Context, events <-chan struct{}, t Target
 	return d, err
 }
 
-// clearMap ends a map of the volume that has no path: what it has in memory is of
-// an attachment that is over, and would be written with the first path that came.
+// clearMap ends a map of the volume that has no path and no mount: what it has in
+// memory is of an attachment that is over, and would be written with the first
+// path that came. One that is mounted gets its paths back.
 func (i *Initiator) clearMap(ctx context.Context, events <-chan struct{}, naa string) error {
 	m, found, err := i.mapOf(naa)
 	if err != nil || !found {
 		return err
 	}
 	left, err := i.slaves(m.dev)
-	if err != nil || len(left) > 0 {
+	if err != nil || len(left) > 0 || i.disk.Claimed(filepath.Join(i.dev, m.dev)) {
 		return err
 	}
 	klog.FromContext(ctx).Info("Map without a path is ended before the login", "map", m.dev, "naa", naa)

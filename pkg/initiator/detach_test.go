@@ -86,6 +86,23 @@ func TestSever(t *testing.T) {
 	}
 }
 
+// TestSeverWhileTheSessionIsAway: what waits for the session must not go out when
+// it comes back.
+func TestSeverWhileTheSessionIsAway(t *testing.T) {
+	k, i := newKernel(t)
+	k.attach(iqn)
+	k.away = true
+	for range 2 {
+		if err := i.Sever(t.Context(), iqn); err != nil {
+			t.Fatal(err)
+		}
+		k.pending.Wait()
+	}
+	if did, want := k.did("1:"), []string{"1:0:0:0/state=offline", "1:0:0:0/delete=1"}; !slices.Equal(did, want) {
+		t.Errorf("did %v, want %v", did, want)
+	}
+}
+
 func TestFindAndOwner(t *testing.T) {
 	k, i := newKernel(t)
 	if _, err := i.Find(t.Context(), wanted()); !errors.Is(err, ErrNotFound) {

@@ -20,6 +20,7 @@ const (
 	associationMask          = 0x30 // 0 = the logical unit
 	typeMask                 = 0x0f
 	typeNAA                  = 3
+	naaLocal                 = 0x3 // in the high half of the first byte, §7.8.6.6.3
 )
 
 // identities are the NAA names that a scsi device gives itself: those of VPD
@@ -47,7 +48,8 @@ func identities(lunDir string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// parseDesignators gives the NAA designators of the logical unit in lower-case hex.
+// parseDesignators gives the NAA designators of the logical unit in lower-case
+// hex, without those that are locally assigned: they may be any other unit's too.
 func parseDesignators(page []byte) ([]string, error) {
 	if len(page) < pageHeader || page[1] != pageDeviceIdentification {
 		return nil, fmt.Errorf("%d bytes, not a device identification page: %w", len(page), ErrIdentity)
@@ -62,8 +64,9 @@ func parseDesignators(page []byte) ([]string, error) {
 			return nil, fmt.Errorf("designator cut short: %w", ErrIdentity)
 		}
 		end := designatorHeader + int(rest[3])
-		if rest[1]&typeMask == typeNAA && rest[1]&associationMask == 0 {
-			names = append(names, hex.EncodeToString(rest[designatorHeader:end]))
+		name := rest[designatorHeader:end]
+		if rest[1]&typeMask == typeNAA && rest[1]&associationMask == 0 && len(name) > 0 && name[0]>>4 != naaLocal {
+			names = append(names, hex.EncodeToString(name))
 		}
 		rest = rest[end:]
 	}

@@ -48,6 +48,7 @@ type kernel struct {
 	exits     map[string]int  // exit code by the operation of iscsiadm
 	ends      bool            // a session ends by itself when it is logged out
 	hang      string          // the operation that never ends
+	away      bool            // the sessions are in recovery: nobody sets a device's state
 	forgotten bool            // a session that iscsid says exists is not in the kernel
 	next      int             // session and host number of the next login
 	daemon    *daemon         // multipathd, nil where it does not run
@@ -187,6 +188,10 @@ func (k *kernel) attribute(_ context.Context, path, value string) error {
 		k.describe(n)
 		for _, f := range must(filepath.Glob(filepath.Join(k.lun(n), "block", "*", "size"))) {
 			k.put(f, fmt.Sprintf("%d\n", k.size/512))
+		}
+	case "state":
+		if k.away {
+			return &os.PathError{Op: "write", Path: path, Err: unix.EINVAL}
 		}
 	case "delete":
 		_ = os.Remove(k.sysfs("dev", "block", fmt.Sprintf("8:%d", 16*n)))

@@ -163,11 +163,16 @@ func (i *Initiator) dissolve(ctx context.Context, events <-chan struct{}, m mpat
 			return err
 		}
 	}
-	// So that the daemon does not make it again of the paths that are left.
+	i.forgetName(ctx, naa) // first: the daemon would make it again of the paths that are left
+	return i.removeMap(ctx, events, m)
+}
+
+// forgetName undoes multipath -a. That it stays known does no harm but to the
+// next single path of the volume, which multipathd would claim.
+func (i *Initiator) forgetName(ctx context.Context, naa string) {
 	if err := i.host.run(ctx, multipath, "-w", naaPrefix+naa); err != nil {
 		klog.FromContext(ctx).Error(err, "WWID stays known to multipath", "naa", naa)
 	}
-	return i.removeMap(ctx, events, m)
 }
 
 // removeMap asks until the map is gone: udev may look into it a moment longer.

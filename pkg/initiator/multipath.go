@@ -35,7 +35,8 @@ func (i *Initiator) choose(ctx context.Context, events <-chan struct{}, paths []
 			return paths[0].Device, nil
 		}
 		if at := slices.IndexFunc(paths, func(p path) bool { return i.disk.Claimed(p.Path) }); at >= 0 {
-			return paths[at].Device, nil // mounted before multipathd came
+			// Mounted before multipathd came. What else has it is in the way of the map.
+			return paths[at].Device, i.free(paths[at].Name, i.isMap)
 		}
 		if len(t.Portals) == 1 {
 			m, found, err = i.ask(ctx, events, paths[0], t.NAA)
@@ -87,6 +88,9 @@ func (i *Initiator) require(ctx context.Context, events <-chan struct{}, paths [
 		return found, err
 	})
 	if err != nil {
+		forgetting, stop := context.WithTimeout(context.WithoutCancel(ctx), i.stagger)
+		defer stop()
+		i.forgetName(forgetting, naa)
 		return m, found, errors.Join(err, said)
 	}
 	return m, found, nil

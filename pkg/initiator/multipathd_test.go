@@ -190,6 +190,9 @@ func TestRequiredMapThatMultipathdDoesNotMake(t *testing.T) {
 	if _, err := i.Attach(t.Context(), two()); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errBlacklisted) {
 		t.Errorf("got %v, want ErrUnavailable that says blacklisted", err)
 	}
+	if did, want := k.did("multipath -"), []string{"multipath -a 3" + naa, "multipath -w 3" + naa}; !slices.Equal(did, want) {
+		t.Errorf("did %v, want %v", did, want)
+	}
 }
 
 func TestOneDeadPortalOfTwo(t *testing.T) {
@@ -304,6 +307,35 @@ func TestMapWithoutPathsGoesBeforeTheLogin(t *testing.T) {
 	did := k.did("multipathd d", "iscsiadm -m node -T "+iqn+" -p 10.0.0.1:3260 --login")
 	if len(did) != 3 || did[1] != "multipathd del map mpatha" {
 		t.Errorf("did %v, want the map to go first", did)
+	}
+}
+
+// A mounted map that lost all its sessions gets its paths back.
+func TestMountedMapGetsItsPathsBack(t *testing.T) {
+	k, i := newKernel(t)
+	k.daemon = &daemon{greedy: true}
+	k.makeMap(naaPrefix+naa, "sdz")
+	if err := os.Remove(k.sysfs("block", "dm-0", "slaves", "sdz")); err != nil {
+		t.Fatal(err)
+	}
+	k.claimed["dm-0"] = true
+	if d, err := i.Attach(t.Context(), wanted()); err != nil || d.Name != "dm-0" {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	if did, want := k.did("multipathd"), []string{"multipathd add path sdb"}; !slices.Equal(did, want) {
+		t.Errorf("did %v, want %v", did, want)
+	}
+}
+
+// What LVM made of a path by itself is in the way of the map.
+func TestPathThatIsHeldByAnother(t *testing.T) {
+	k, i := newKernel(t)
+	k.attach(iqn)
+	k.put(k.sysfs("block", "dm-1", "dm", "uuid"), "LVM-0123")
+	k.put(k.sysfs("block", "sdb", "holders", "dm-1"), "")
+	k.claimed["sdb"], k.daemon = true, &daemon{greedy: true}
+	if _, err := i.Attach(t.Context(), wanted()); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "dm-1") {
+		t.Errorf("got %v, want ErrBusy that names dm-1", err)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sever fails every I/O to the target's devices from now on, so that nothing
@@ -26,14 +28,28 @@ func (i *Initiator) sever(ctx context.Context, iqn string) error {
 	if err != nil {
 		return err
 	}
+	maps, failure := i.mapsOver(dirs) // before a path is deleted
 	for _, dir := range dirs {
-		if err := i.write(ctx, filepath.Join(dir, "state"), "offline"); err != nil && !gone(err) {
-			return fmt.Errorf("%s: %w: %w", filepath.Base(dir), ErrUnavailable, err)
+		if err := i.silence(ctx, dir); err != nil {
+			return err
 		}
 	}
-	maps, err := i.mapsOver(dirs)
 	for _, m := range maps {
-		err = errors.Join(err, i.unqueue(ctx, m))
+		failure = errors.Join(failure, i.unqueue(ctx, m))
 	}
-	return err
+	return failure
+}
+
+// silence makes one scsi device take no I/O any more. The kernel lets nobody set
+// the state of one whose session is away (EINVAL): what waits in it would go out
+// when the session came back, so the device is deleted, which fails all of that.
+func (i *Initiator) silence(ctx context.Context, lunDir string) error {
+	err := i.write(ctx, filepath.Join(lunDir, "state"), "offline")
+	if errors.Is(err, unix.EINVAL) {
+		err = i.write(ctx, filepath.Join(lunDir, "delete"), "1")
+	}
+	if err != nil && !gone(err) {
+		return fmt.Errorf("%s: %w: %w", filepath.Base(lunDir), ErrUnavailable, err)
+	}
+	return nil
 }

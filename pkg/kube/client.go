@@ -1,6 +1,7 @@
 // Package kube is what the driver asks of the Kubernetes API: the Lease that
 // makes one controller the only one, the cluster's identity, events about the
-// driver, and a node's labels and start-up taint. It imports nothing of ours.
+// driver and about claims, the handles that the cluster's objects name, and a
+// node's labels and start-up taint. It imports nothing of ours.
 package kube
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -26,6 +28,20 @@ func Connect(kubeconfig, userAgent string) (kubernetes.Interface, error) {
 	}
 	config.UserAgent = userAgent
 	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes client: %w", err)
+	}
+	return client, nil
+}
+
+// ConnectDynamic is Connect for objects of kinds that are not Kubernetes' own.
+func ConnectDynamic(kubeconfig, userAgent string) (dynamic.Interface, error) {
+	config, err := restConfig(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = userAgent
+	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client: %w", err)
 	}

@@ -38,3 +38,23 @@ func TestEvents(t *testing.T) {
 		t.Errorf("about a Lease that is not there: %v", err)
 	}
 }
+
+// TestNodeEvents: they are where kubectl looks for what is about a Node.
+func TestNodeEvents(t *testing.T) {
+	client := fake.NewClientset()
+	watch, err := client.CoreV1().Events(metav1.NamespaceDefault).Watch(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	NewNodeEvents(t.Context(), client, "worker-1", "san-csi.io").Note("SessionRestored", "volume a:1:0")
+	select {
+	case change := <-watch.ResultChan():
+		e := change.Object.(*corev1.Event)
+		if e.Type != corev1.EventTypeNormal || e.Reason != "SessionRestored" || e.Namespace != metav1.NamespaceDefault ||
+			e.InvolvedObject.Kind != "Node" || e.InvolvedObject.Name != "worker-1" || e.InvolvedObject.UID != "worker-1" {
+			t.Errorf("event %+v", e)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("no event is told")
+	}
+}

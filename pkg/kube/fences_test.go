@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +84,13 @@ func (k *talk) confirm(_ context.Context, id, volume string, epoch int64) error 
 		k.confirmed[volume] = epoch
 	}
 	return k.down
+}
+
+// set is whether the array answers.
+func (k *talk) set(down error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.down = down
 }
 
 // pass lets what is under way come to rest: informers look at the test's own
@@ -207,14 +215,12 @@ func TestNodeThatIsNotThereYet(t *testing.T) {
 func TestArrayThatIsDown(t *testing.T) {
 	begin(t, func(t *testing.T, k *talk) {
 		defer k.run(t)()
-		k.down = errors.New("no answer")
+		k.set(errors.New("no answer"))
 		must(t, k.controller.Tell(nodeID, volumeID, 7))
 		k.pending(t, map[string]int64{volumeID: 7})
 		must(t, k.node.Confirm(t.Context(), volumeID, 7))
 		k.heard(t, map[string]int64{})
-		k.mu.Lock()
-		k.down = nil
-		k.mu.Unlock()
+		k.set(nil)
 		time.Sleep(2 * retryPeriod)
 		k.heard(t, map[string]int64{volumeID: 7})
 	})
@@ -224,7 +230,7 @@ func TestArrayThatIsDown(t *testing.T) {
 func TestControllerThatRestarts(t *testing.T) {
 	begin(t, func(t *testing.T, k *talk) {
 		defer k.run(t)()
-		k.down = errors.New("this one dies before it has told the array")
+		k.set(errors.New("this one dies before it has told the array"))
 		must(t, k.controller.Tell(nodeID, volumeID, 7))
 		k.pending(t, map[string]int64{volumeID: 7})
 		must(t, k.node.Confirm(t.Context(), volumeID, 7))
@@ -286,9 +292,10 @@ func TestConflictingWrites(t *testing.T) {
 // would look like it.
 func TestNothingIsStagedUnannounced(t *testing.T) {
 	begin(t, func(t *testing.T, k *talk) {
-		refusing := true
+		var refusing atomic.Bool
+		refusing.Store(true)
 		k.client.PrependReactor("create", "leases", func(k8stesting.Action) (bool, runtime.Object, error) {
-			return refusing, nil, apierrors.NewInternalError(errors.New("no leader"))
+			return refusing.Load(), nil, apierrors.NewInternalError(errors.New("no leader"))
 		})
 		defer k.run(t)()
 		if err := k.node.Announced(); err == nil {
@@ -297,7 +304,7 @@ func TestNothingIsStagedUnannounced(t *testing.T) {
 		if _, err := k.node.Pending(t.Context()); err == nil {
 			t.Error("what is pending is known, and there is no Lease")
 		}
-		refusing = false
+		refusing.Store(false)
 		time.Sleep(2 * retryPeriod)
 		must(t, k.node.Announced())
 	})

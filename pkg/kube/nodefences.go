@@ -81,6 +81,7 @@ func (f *NodeFences) Run(ctx context.Context) {
 	if err != nil {
 		return // the context has ended
 	}
+	klog.FromContext(ctx).Info("The node has its Lease", "lease", klog.KRef(f.o.Namespace, NodeLeaseName(f.o.Node)), "boot", f.o.Boot)
 	f.closing.Do(func() { close(f.announced) })
 	f.informer.RunWithContext(ctx)
 }

@@ -10,7 +10,13 @@ type Array struct {
 	BudgetBytes, PromisedBytes int64
 	Volumes, Others, Deleted   int
 	Attachments                int
+	StoreBytes, UsedBytes      int64 // what it can store, and what of that is taken
+	Fullness                   int   // its stage, 1 to 5; 0 = not known
+	Faults                     []Fault
 }
+
+// Fault is something that an array says is wrong with it.
+type Fault struct{ Code, Severity string }
 
 // arrays asks for the arrays at each collection.
 type arrays struct {
@@ -19,6 +25,7 @@ type arrays struct {
 	budget, promised, headroom        *prometheus.Desc
 	bytesBudget, bytes, bytesHeadroom *prometheus.Desc
 	overrun, volumes, attachments     *prometheus.Desc
+	store, used, fullness, fault      *prometheus.Desc
 }
 
 // Arrays has the metrics tell of the arrays that ask returns; nil while this
@@ -37,6 +44,10 @@ func (m *Metrics) Arrays(ask func() []Array) {
 		overrun:       desc("array_overrun", "1 if more is promised than the budget has.", "array"),
 		volumes:       desc("array_volumes", "Volumes on the array: this cluster's, others', and in the recycle bin.", "array", "of"),
 		attachments:   desc("array_attachments", "Grants of this cluster's volumes to nodes.", "array"),
+		store:         desc("array_store_bytes", "Bytes that the array can store.", "array"),
+		used:          desc("array_store_used_bytes", "Bytes of that which are taken.", "array"),
+		fullness:      desc("array_fullness_stage", "How full the array is: 1 fine, 2 aware, 3 low, 4 critical, 5 consumed.", "array"),
+		fault:         desc("array_fault", "1 for each fault that the array has now.", "array", "code", "severity"),
 	})
 }
 
@@ -62,6 +73,14 @@ func (c *arrays) Collect(to chan<- prometheus.Metric) {
 		tell(c.volumes, float64(a.Others), "others")
 		tell(c.volumes, float64(a.Deleted), "deleted")
 		tell(c.attachments, float64(a.Attachments))
+		tell(c.store, float64(a.StoreBytes))
+		tell(c.used, float64(a.UsedBytes))
+		if a.Fullness != 0 {
+			tell(c.fullness, float64(a.Fullness))
+		}
+		for _, f := range a.Faults {
+			tell(c.fault, 1, f.Code, f.Severity)
+		}
 	}
 }
 

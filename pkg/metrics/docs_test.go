@@ -21,7 +21,8 @@ func full() *Metrics {
 	m.Loaded()
 	m.Reloaded(errors.New("x"))
 	m.Arrays(func() []Array {
-		return []Array{{Name: "a", Up: true, BudgetIOPS: 1000, PromisedIOPS: 1100, BudgetBytes: 10, PromisedBytes: 4, Volumes: 3, Others: 2, Deleted: 1, Attachments: 5}}
+		return []Array{{Name: "a", Up: true, BudgetIOPS: 1000, PromisedIOPS: 1100, BudgetBytes: 10, PromisedBytes: 4, Volumes: 3, Others: 2, Deleted: 1, Attachments: 5,
+			StoreBytes: 100, UsedBytes: 97, Fullness: 4, Faults: []Fault{{"blockClusterFull", "error"}}}}
 	})
 	m.Node(func() Node {
 		return Node{Staged: 4, Recovering: 1, Missing: 2, Fenced: 3, Portals: map[string]bool{"192.0.2.1:3260": true}}
@@ -111,6 +112,7 @@ func TestArrays(t *testing.T) {
 	for name, want := range map[string]float64{
 		"array_up": 1, "array_leaving": 0, "array_iops_budget": 1000, "array_iops_promised": 1100, "array_iops_headroom": -100,
 		"array_bytes_headroom": 6, "array_overrun": 1, "array_attachments": 5,
+		"array_store_bytes": 100, "array_store_used_bytes": 97, "array_fullness_stage": 4, "array_fault": 1,
 		"volume_floor_iops": 50, "volume_throttle": .5, "node_volumes_staged": 4, "node_volumes_recovering": 1,
 		"node_volumes_without_session": 2, "node_volumes_fenced": 3, "node_portal_reached": 1, "config_valid": 0, "leader": 0,
 	} {

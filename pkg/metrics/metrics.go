@@ -65,9 +65,12 @@ func (m *Metrics) Call(method, code string, took time.Duration) {
 }
 
 // ArrayCall tells of one attempt of a call to an array; result is of a bounded
-// set.
+// set. One that took no time was not made, and is no measure of the array.
 func (m *Metrics) ArrayCall(array, method, result string, took time.Duration) {
 	m.arrayCalls.WithLabelValues(array, method, result).Inc()
+	if took == 0 {
+		return
+	}
 	m.arrayTimes.WithLabelValues(array, method).Observe(took.Seconds())
 }
 

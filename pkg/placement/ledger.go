@@ -114,12 +114,12 @@ func (l *Ledger) Change(v *san.Volume, want Load) (*Hold, error) {
 	return h, nil
 }
 
-// Gone takes out a volume that was deleted for good.
-func (l *Ledger) Gone(v *san.Volume) {
+// Gone takes out the volume of that number, which was deleted for good.
+func (l *Ledger) Gone(volume int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop(v.Handle.Volume)
-	delete(l.changes, v.Handle.Volume) // nothing can come of them any more
+	l.drop(volume)
+	delete(l.changes, volume) // nothing can come of them any more
 }
 
 // MayHave tells whether a volume of ours of that name may be on the array. It

@@ -340,7 +340,7 @@ func TestReadingBesideCalls(t *testing.T) {
 
 func madeAndDeleted(_ *testing.T, l *Ledger, h *Hold) {
 	h.Settle(volume(7, "pvc-7", 100), nil)
-	l.Gone(volume(7, "pvc-7", 100))
+	l.Gone(7)
 }
 
 func madeAndRaised(t *testing.T, l *Ledger, h *Hold) {

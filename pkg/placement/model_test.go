@@ -118,7 +118,7 @@ func (r *rack) remove(l *Ledger, name string) error {
 	}
 	err := r.change(func() { delete(r.volumes, v.Handle.Volume) })
 	if err == nil {
-		l.Gone(v)
+		l.Gone(v.Handle.Volume)
 	}
 	return err
 }

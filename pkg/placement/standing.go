@@ -2,6 +2,8 @@ package placement
 
 import (
 	"context"
+
+	"github.com/san-csi/san-csi/pkg/san"
 )
 
 // Standing is how an array stands with its budget.
@@ -15,6 +17,8 @@ type Standing struct {
 	Others   int // of other owners
 	Deleted  int // in the recycle bin, of all owners
 	Nodes    int // grants: attachments of this cluster's volumes
+
+	Said san.Capacity // by the array itself
 }
 
 // Headroom is what may still be promised; negative where others went past the
@@ -32,7 +36,7 @@ func (l *Ledger) standing() Standing {
 	defer l.mu.Unlock()
 	return Standing{
 		Array: l.array, Up: l.loaded && l.down == nil, Bound: l.bound(), Promised: l.used(),
-		Volumes: l.census.ours, Others: l.census.others, Deleted: l.census.deleted, Nodes: l.census.nodes,
+		Volumes: l.census.ours, Others: l.census.others, Deleted: l.census.deleted, Nodes: l.census.nodes, Said: l.said,
 	}
 }
 

@@ -38,7 +38,11 @@ func (f *Flows) Revoke(ctx context.Context, id, nodeID string) error {
 			return nil
 		}
 	}
-	return a.Revoke(ctx, h, n)
+	if err := a.Revoke(ctx, h, n); err != nil {
+		f.tellNotFenced(ctx, a, h, nodeID, err)
+		return err
+	}
+	return nil
 }
 
 // barred is the epoch up to which the node has to confirm that it has let go of

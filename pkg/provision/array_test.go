@@ -21,18 +21,20 @@ type memory struct {
 	group     *san.SnapshotGroup
 	sources   []san.Source // of the volumes
 	id        string
+	health    san.Health
 	free      int64 // bytes
 	iops      int64
 	down      error
-	lost      bool // the answers of creates
+	fenceless error // of Revoke
+	lost      bool  // the answers of creates
 	volumes   []*san.Volume
+	keeps     map[san.Handle]bool
 	deleted   map[san.Handle]bool // handle -> kept
 	barred    map[san.Node]int64
-	unfenced  error // of revokes
 }
 
 func newMemory(id string) *memory {
-	return &memory{id: id, free: 1 << 40, iops: 100_000, deleted: map[san.Handle]bool{}}
+	return &memory{id: id, free: 1 << 40, iops: 100_000, keeps: map[san.Handle]bool{}, deleted: map[san.Handle]bool{}}
 }
 
 func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, error) {
@@ -48,6 +50,7 @@ func (m *memory) Create(_ context.Context, r san.CreateRequest) (*san.Volume, er
 	}
 	m.volumes = append(m.volumes, v)
 	m.sources = append(m.sources, r.Source)
+	m.keeps[v.Handle] = r.Keep
 	return v, nil
 }
 
@@ -64,7 +67,7 @@ func (m *memory) ListSnapshots(_ context.Context, q san.SnapshotQuery) ([]san.Sn
 	from, _ := strconv.Atoi(q.Start)
 	var page []san.Snapshot
 	for i := from; i < len(m.snapshots); i++ {
-		if len(page) == q.Limit {
+		if q.Limit > 0 && len(page) == q.Limit {
 			return page, strconv.Itoa(i), nil
 		}
 		if q.Source == (san.Handle{}) || m.snapshots[i].Source == q.Source {
@@ -116,9 +119,9 @@ func (m *memory) Get(_ context.Context, h san.Handle) (*san.Volume, error) {
 	return nil, fmt.Errorf("volume %s: %w", h, san.ErrNotFound)
 }
 
-func (m *memory) Delete(_ context.Context, h san.Handle, keep bool) error {
-	m.deleted[h] = keep
-	return nil
+func (m *memory) Delete(_ context.Context, h san.Handle) (bool, error) {
+	m.deleted[h] = m.keeps[h]
+	return !m.keeps[h], nil
 }
 
 func (m *memory) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Volume, error) {
@@ -139,10 +142,13 @@ func (m *memory) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.V
 }
 
 func (m *memory) List(_ context.Context, start string, limit int) ([]san.Volume, string, error) {
+	if m.down != nil {
+		return nil, "", m.down
+	}
 	from, _ := strconv.Atoi(start)
 	var page []san.Volume
 	for i := from; i < len(m.volumes); i++ {
-		if len(page) == limit {
+		if limit > 0 && len(page) == limit {
 			return page, strconv.Itoa(i), nil
 		}
 		page = append(page, *m.volumes[i])
@@ -158,7 +164,7 @@ func (m *memory) Grant(_ context.Context, h san.Handle, n san.Node, mode san.Mod
 }
 
 func (m *memory) Revoke(context.Context, san.Handle, san.Node) error {
-	return cmp.Or(m.down, m.unfenced)
+	return cmp.Or(m.fenceless, m.down)
 }
 
 func (m *memory) Barred(_ context.Context, _ san.Handle, n san.Node) (int64, error) {
@@ -211,6 +217,8 @@ func (m *memory) Usage(_ context.Context, volumes []int64) (map[int64]san.Usage,
 	}
 	return usage, m.down
 }
+
+func (m *memory) Health(context.Context) (san.Health, error) { return m.health, m.down }
 
 func (m *memory) Sweep(context.Context) error { return m.down }
 

@@ -40,7 +40,7 @@ func (f *Flows) Capacity(ctx context.Context, params, place map[string]string) (
 	var failed error
 	answered := false
 	for _, m := range members {
-		one, err := capacityOf(ctx, m, c.qos)
+		one, err := capacityAmong(ctx, m, c.qos, len(members))
 		if err != nil {
 			failed = fmt.Errorf("array %q: %w", m.Name, err)
 			klog.FromContext(ctx).Error(err, "capacity not known", "array", m.Name)
@@ -57,6 +57,16 @@ func (f *Flows) Capacity(ctx context.Context, params, place map[string]string) (
 		return Capacity{}, failed
 	}
 	return sum, nil
+}
+
+// capacityAmong is capacityOf, not for longer than the other arrays can wait.
+func capacityAmong(ctx context.Context, m placement.Member, r qos.Request, among int) (Capacity, error) {
+	if among > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+	}
+	return capacityOf(ctx, m, r)
 }
 
 // capacityOf is what one array can still promise to volumes of that QoS.

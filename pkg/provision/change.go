@@ -11,31 +11,18 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// Delete removes the volume; one that is not there is success.
+// Delete removes the volume; one that is not there is success. What was imported
+// stays in the recycle bin: no class said otherwise, and its data is not ours.
 func (f *Flows) Delete(ctx context.Context, id string) error {
 	m, h, err := f.member(ctx, id)
 	if err != nil {
 		return gone(err)
 	}
-	v, err := m.Array.Get(ctx, h)
-	if err != nil && !errors.Is(err, san.ErrNotFound) {
-		return err
+	purged, err := m.Array.Delete(ctx, h)
+	if purged { // what is in the recycle bin holds its floor until it is purged
+		m.Ledger.Gone(h.Volume)
 	}
-	keep := false
-	if v != nil {
-		n, _, err := readNote(v)
-		if err != nil {
-			return err
-		}
-		keep = n.Keep
-	}
-	if err := m.Array.Delete(ctx, h, keep); err != nil {
-		return err
-	}
-	if v != nil && !keep { // what is in the recycle bin holds its floor until it is purged
-		m.Ledger.Gone(v)
-	}
-	return nil
+	return err
 }
 
 // gone turns "no such volume" into success, but not "no such array": the volume
@@ -84,7 +71,7 @@ func (f *Flows) Expand(ctx context.Context, id string, size Size) (*san.Volume, 
 		}
 		change.QoS, want.IOPS = &quality, cmp.Or(quality.Values.Min, v.QoS.Min)
 	}
-	return apply(ctx, m, v, change, want)
+	return f.apply(ctx, m, v, change, want)
 }
 
 // Modify sets the QoS of a VolumeAttributesClass, live: what it gives replaces
@@ -131,12 +118,12 @@ func (f *Flows) Modify(ctx context.Context, id string, params map[string]string)
 	}
 	n.QoS = request.Parameters()
 	text := n.String()
-	_, err = apply(ctx, m, v, san.Change{QoS: &quality, Note: &text}, want)
+	_, err = f.apply(ctx, m, v, san.Change{QoS: &quality, Note: &text}, want)
 	return err
 }
 
 // apply changes the volume, just read, once there is room for what it will take.
-func apply(ctx context.Context, m placement.Member, v *san.Volume, c san.Change, want placement.Load) (*san.Volume, error) {
+func (f *Flows) apply(ctx context.Context, m placement.Member, v *san.Volume, c san.Change, want placement.Load) (*san.Volume, error) {
 	if err := m.Ledger.Ready(ctx); err != nil {
 		return nil, err
 	}
@@ -144,8 +131,12 @@ func apply(ctx context.Context, m placement.Member, v *san.Volume, c san.Change,
 	if err != nil {
 		return nil, fmt.Errorf("volume %s: %w", v.Handle, err)
 	}
+	was, policy := v.QoS, v.Policy
 	changed, err := m.Array.Modify(ctx, v.Handle, c)
 	hold.Settle(changed, err)
+	if err == nil && (changed.QoS != was || changed.Policy != policy) {
+		f.tellQoS(changed.Owner.PVC, changed)
+	}
 	return changed, err
 }
 

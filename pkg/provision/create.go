@@ -53,6 +53,7 @@ func (f *Flows) Create(ctx context.Context, req CreateRequest) (*Created, error)
 	if candidates, req.from, err = f.origin(ctx, candidates, req, c.wish); err != nil {
 		return nil, err
 	}
+	c.owner.StorageClass = f.classOf(ctx, c.owner.PVC)
 	p, err := f.place(ctx, candidates, req, c)
 	if err != nil {
 		return nil, err
@@ -62,5 +63,6 @@ func (f *Flows) Create(ctx context.Context, req CreateRequest) (*Created, error)
 	if err != nil {
 		return nil, fmt.Errorf("volume %q on array %q: %w", req.Name, p.Name, err)
 	}
+	f.tellQoS(c.owner.PVC, v)
 	return &Created{Volume: v, Context: c.node, Topology: p.Topology}, nil
 }

@@ -61,7 +61,7 @@ func TestFencedNodeIsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			array, b := newMemory("array-1"), &board{}
-			array.unfenced = c.down
+			array.fenceless = c.down
 			if c.barred {
 				array.barred = map[san.Node]int64{n: 7}
 			}

@@ -24,10 +24,16 @@ func (f *Flows) Get(ctx context.Context, id string) (*san.Volume, error) {
 var ErrToken = errors.New("starting token is not one of ours")
 
 // List is at most limit volumes (0 = as many as there are) from the place that
-// token names, array after array, and the place to go on from.
+// token names, array after array, and the place to go on from. Those of an array
+// that does not answer are listed as they were, see known.
 func (f *Flows) List(ctx context.Context, token string, limit int) ([]san.Volume, string, error) {
-	return pages(f.fleet.Members(), token, limit, func(m placement.Member, start string, limit int) ([]san.Volume, string, error) {
-		return m.Array.List(ctx, start, limit)
+	members := f.fleet.Members()
+	return pages(members, token, limit, func(m placement.Member, start string, limit int) ([]san.Volume, string, error) {
+		if len(members) == 1 {
+			return m.Array.List(ctx, start, limit)
+		}
+		p, err := f.known.list(ctx, m, request{start, limit})
+		return p.volumes, p.next, err
 	})
 }
 

@@ -11,12 +11,11 @@ import (
 // note is what the flows must know of a volume later and the array does not
 // tell: it is kept with the volume, since the controller keeps no state.
 type note struct {
-	QoS  map[string]string `json:"q,omitempty"` // the class's request, for growth and change
-	Keep bool              `json:"k,omitempty"` // deleted volumes stay in the recycle bin
+	QoS map[string]string `json:"q,omitempty"` // the class's request, for growth and change
 }
 
 func (n note) String() string {
-	text, _ := json.Marshal(n) // strings and a bool always encode
+	text, _ := json.Marshal(n) // strings always encode
 	return string(text)
 }
 

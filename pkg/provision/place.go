@@ -175,7 +175,8 @@ func order(ctx context.Context, m placement.Member, req CreateRequest, c class) 
 		Source:     req.from.source,
 		Account:    c.account,
 		Owner:      c.owner,
-		Note:       note{QoS: c.qos.Parameters(), Keep: c.keep}.String(),
+		Note:       note{QoS: c.qos.Parameters()}.String(),
+		Keep:       c.keep,
 	}, err
 }
 

@@ -31,11 +31,19 @@ type Fleet interface {
 type Flows struct {
 	fleet   Fleet
 	cluster string
+	claims  Claims // nil without Kubernetes
+
+	known      known
+	conditions conditions
 }
 
 // New are the flows on that fleet for the Kubernetes cluster of that name.
-func New(fleet Fleet, cluster string) *Flows {
-	return &Flows{fleet: fleet, cluster: cluster}
+func New(fleet Fleet, cluster string, options ...Option) *Flows {
+	f := &Flows{fleet: fleet, cluster: cluster}
+	for _, o := range options {
+		o(f)
+	}
+	return f
 }
 
 // Size is what a request says of a volume's size, bytes; 0 = not said.

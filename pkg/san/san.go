@@ -7,6 +7,7 @@ package san
 
 import (
 	"context"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/qos"
 )
@@ -35,10 +36,10 @@ type Volumes interface {
 	// Get resolves a handle. ErrNotFound where it is gone, deleted or another
 	// volume came to its number.
 	Get(ctx context.Context, h Handle) (*Volume, error)
-	// Delete removes the volume, for good unless keep (then it stays in the
-	// array's recycle bin). A volume that is not there is success; one that is
-	// granted or has snapshots is ErrBusy.
-	Delete(ctx context.Context, h Handle, keep bool) error
+	// Delete removes the volume: for good, which purged tells, unless it was made
+	// to stay in the array's recycle bin. A volume that is not there is success;
+	// one that is granted or has snapshots is ErrBusy.
+	Delete(ctx context.Context, h Handle) (purged bool, err error)
 	// Modify changes what the change gives and leaves the rest as it is.
 	Modify(ctx context.Context, h Handle, c Change) (*Volume, error)
 	// List returns at most limit volumes of this owner, from the place that
@@ -82,6 +83,8 @@ type Pool interface {
 	Promises(ctx context.Context) ([]Promise, error)
 	// Usage is what the volumes of those numbers do at present.
 	Usage(ctx context.Context, volumes []int64) (map[int64]Usage, error)
+	// Health is what the array says is wrong with it.
+	Health(ctx context.Context) (Health, error)
 	// Sweep removes what calls that were cut off left behind: volumes made but
 	// never handed out, access that nobody was granted.
 	Sweep(ctx context.Context) error
@@ -105,6 +108,7 @@ type CreateRequest struct {
 	Account    string // tenant account on the array; "" = the configured one
 	Owner      Owner
 	Note       string // the caller's own, kept with the volume; at most NoteLength bytes
+	Keep       bool   // once deleted, it stays in the array's recycle bin
 }
 
 // NoteLength bounds a volume's note, bytes.
@@ -136,6 +140,8 @@ type Volume struct {
 	Owner     Owner
 	Note      string // the caller's own, as it was given
 	Blank     bool   // made empty by this driver: may be formatted
+	Imported  bool   // not made by this driver
+	Created   time.Time
 	Nodes     []Node // who holds a grant
 	Fault     string // what keeps it from being used on any node, "" = nothing
 }
@@ -187,8 +193,36 @@ type Limits struct {
 type Capacity struct {
 	BoundBytes int64 // the array's own bound for the sum of all volumes
 	BlockBytes int64 // what it can store
+	UsedBytes  int64 // of that
 	MaxIOPS    int64 // what it says it can do
 }
+
+// Health is what is wrong with an array.
+type Health struct {
+	// Fullness is its stage, 1 to 5: fine, aware, low, critical (nothing new can be
+	// made), consumed (nothing can be written).
+	Fullness int
+	Faults   []Fault // that there are now
+}
+
+// Fault is one thing that is wrong with an array.
+type Fault struct {
+	Code     string // the array's word, such as clusterIOPSAreOverProvisioned
+	Severity string // the array's word, such as warning
+	Details  string
+	Since    time.Time
+	Volumes  Effect // on every volume of the array
+}
+
+// Effect is what a fault of an array does to its volumes.
+type Effect int
+
+// The effects: none that is known, they do not do as they should, they cannot be used.
+const (
+	EffectNone Effect = iota
+	EffectDegraded
+	EffectInaccessible
+)
 
 // Promise is what one volume of an array holds of it.
 type Promise struct {

@@ -14,11 +14,10 @@ import (
 
 // Stage brings the volume to the staging path: record, attach, identity gate,
 // format gate, check, mount. A block volume is attached and its device node
-// bound beneath the staging path. Staged
-// already with the same attributes is success, with others ErrConflict. An
-// epoch older than the staged one, or one that the controller has fenced, is
-// ErrInvalid; for a newer one the old mapping is taken down first, with what it
-// had not yet written.
+// bound beneath the staging path. Staged already with the same attributes is
+// success, with others ErrConflict. An epoch older than the staged one, or one
+// that the controller has fenced, is ErrInvalid; for a newer one the old mapping
+// is taken down first, with what it had not yet written.
 func (s *Stager) Stage(ctx context.Context, req StageRequest) error {
 	if err := req.validate(); err != nil {
 		return err
@@ -59,9 +58,10 @@ func (s *Stager) admit(ctx context.Context, req StageRequest) (*record, error) {
 		size := max(r.Target.SizeBytes, req.Target.SizeBytes) // it may have grown since the grant
 		r.Target = req.Target
 		r.Target.SizeBytes = size
-		if r.Boot != s.boot { // its mounts went with the host
-			r.Boot, r.Published = s.boot, map[string]publication{}
+		if r.Boot != "" && r.Boot != s.boot {
+			r.Published = map[string]publication{} // they went with the host
 		}
+		r.Boot = s.boot
 		return r, s.records.save(r)
 	}
 	if err := s.clear(ctx, req, r); err != nil {
@@ -98,6 +98,11 @@ func (s *Stager) bring(ctx context.Context, req StageRequest, r *record) error {
 	d, err := s.iscsi.Attach(ctx, r.target())
 	if err != nil {
 		return err
+	}
+	if r.ReadOnly {
+		if err := s.disks.Protect(ctx, d.Path); err != nil {
+			return err
+		}
 	}
 	mounted, err := s.settled(ctx, r, d)
 	if err != nil {

@@ -58,12 +58,12 @@ func TestCloneIsGrown(t *testing.T) {
 		req.Clone, req.ReadOnly = true, true
 		return s.Stage(t.Context(), req)
 	})
-	if w.grown != 0 {
-		t.Error("a read-only filesystem is grown")
+	if w.grown != 0 || !w.protected {
+		t.Errorf("a read-only grant: grown to %d, protected %t", w.grown, w.protected)
 	}
 	w = newWorld(t)
 	w.must(w.stage)
-	if w.grown != 0 {
-		t.Error("a volume that is no clone is grown")
+	if w.grown != 0 || w.protected {
+		t.Errorf("a volume that is no clone: grown to %d, protected %t", w.grown, w.protected)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -40,15 +41,24 @@ func (s *Stager) alone(volumeID string, work func() error) error {
 	return work()
 }
 
+// slotTime is longer than any login, mkfs or flush that gets on.
+const slotTime = 20 * time.Second
+
 // inTurn works on the volume alone, when one of the slots is free. It holds the
 // volume while it waits, so that a caller who gave up and came back does not
 // queue twice; slots are given in the order of asking, and ctx is the limit.
+//
+// What takes longer than slotTime does not work but wait, for an array that is
+// down, say. It goes on without the slot, so that volumes of other arrays need
+// not wait with it.
 func (s *Stager) inTurn(ctx context.Context, slots *semaphore.Weighted, volumeID string, work func() error) error {
 	return s.alone(volumeID, func() error {
 		if err := slots.Acquire(ctx, 1); err != nil {
 			return fmt.Errorf("volume %q: wait for other volumes: %w", volumeID, err)
 		}
-		defer slots.Release(1)
+		release := sync.OnceFunc(func() { slots.Release(1) })
+		defer release()
+		defer time.AfterFunc(slotTime, release).Stop()
 		return work()
 	})
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,20 +64,22 @@ func (s *Stager) unrecorded(ctx context.Context, volumeID string) (*record, erro
 }
 
 // evict takes the volume from the node whoever uses it, with what is not yet
-// written: every I/O is failed first, then all its mounts leave the mount table,
-// then device and session go. Pods that still have files open get errors; their
-// paths stay for the kubelet to unpublish.
+// written: every I/O is failed first, which may cost the device; then all its
+// mounts leave the mount table, also those that the record does not know; then
+// device and session go. Pods that still have files open get errors; their paths
+// stay for the kubelet to unpublish.
 func (s *Stager) evict(ctx context.Context, r *record) error {
 	klog.FromContext(ctx).Info("Volume of a grant that is over is taken from the node", "volume", r.VolumeID, "target", r.Target.IQN, "epoch", r.Epoch)
+	mounted, err := s.mountsOf(ctx, r)
+	if err != nil {
+		return err
+	}
 	if r.Target.IQN != "" {
 		if err := s.iscsi.Sever(ctx, r.Target.IQN); err != nil {
 			return err
 		}
-		if err := s.strip(ctx, r); err != nil {
-			return err
-		}
 	}
-	for path := range r.Published {
+	for _, path := range slices.Concat(mounted, slices.Sorted(maps.Keys(r.Published))) {
 		if err := s.mounts.Unmount(ctx, path, atOnce); err != nil {
 			return err
 		}
@@ -85,24 +87,25 @@ func (s *Stager) evict(ctx context.Context, r *record) error {
 	return s.dismantle(ctx, r, r.StagingPath, atOnce)
 }
 
-// strip takes away every mount of the target's devices, also those that the
-// record does not know; the last one first.
-func (s *Stager) strip(ctx context.Context, r *record) error {
+// mountsOf are the paths at which the target's devices are mounted, the last
+// mount first.
+func (s *Stager) mountsOf(ctx context.Context, r *record) ([]string, error) {
+	if r.Target.IQN == "" {
+		return nil, nil
+	}
 	numbers, err := s.numbers(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all, err := s.mounts.List(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var paths []string
 	for _, m := range slices.Backward(all) {
-		if m.Device == "" || !slices.Contains(numbers, m.Device) {
-			continue
-		}
-		if err := s.mounts.Unmount(ctx, m.Path, atOnce); err != nil {
-			return fmt.Errorf("mount at %s: %w", m.Path, err)
+		if m.Device != "" && slices.Contains(numbers, m.Device) {
+			paths = append(paths, m.Path)
 		}
 	}
-	return nil
+	return paths, nil
 }

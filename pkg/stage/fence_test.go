@@ -120,6 +120,18 @@ func TestCallsAfterAFence(t *testing.T) {
 	}
 }
 
+// A fenced volume that could not be taken down is not logged in again.
+func TestFencedVolumeIsNotLoggedIn(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.stage)
+	w.fenceOff(4)
+	w.sessions, w.attached, w.failure["umount"] = 0, false, ErrBusy
+	w.process().Reconcile(t.Context())
+	if w.sessions != 0 || len(w.findings) != 1 || w.findings[0].Err == nil || len(w.confirmed) > 0 {
+		t.Errorf("sessions %d, told %+v, confirmed %v: want a fence that failed alone", w.sessions, w.findings, w.confirmed)
+	}
+}
+
 func TestFencesThatCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.stage)

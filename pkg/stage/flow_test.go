@@ -14,7 +14,7 @@ import (
 
 func TestNewNeedsItsRooms(t *testing.T) {
 	w := newWorld(t)
-	for _, o := range []Options{{}, {Iscsi: fakeIscsi{w}, Disks: fakeDisks{w}, Mounts: fakeMounts{w}}} {
+	for _, o := range []Options{{}, {Iscsi: fakeIscsi{w}, Daemons: fakeIscsi{w}, Disks: fakeDisks{w}, Mounts: fakeMounts{w}}} {
 		if _, err := New(o); !errors.Is(err, ErrInvalid) {
 			t.Errorf("got %v, want ErrInvalid", err)
 		}
@@ -112,6 +112,9 @@ func TestPublish(t *testing.T) {
 		{"again", []func(*world, *Stager) error{(*world).stage, (*world).publish}, func(*PublishRequest) {}, nil, 2},
 		{"again, single writer", []func(*world, *Stager) error{(*world).stage, (*world).publish}, func(r *PublishRequest) { r.SingleWriter = true }, nil, 2},
 		{"again, writable", []func(*world, *Stager) error{(*world).stage, (*world).publish}, func(r *PublishRequest) { r.ReadOnly = false }, ErrConflict, 2},
+		{"another SELinux label", []func(*world, *Stager) error{(*world).stage}, func(r *PublishRequest) {
+			r.MountFlags = []string{`context="system_u:object_r:container_file_t:s0:c1,c2"`}
+		}, ErrConflict, 1},
 		{"second path", []func(*world, *Stager) error{(*world).stage, (*world).publish}, other, nil, 3},
 		{"second path, single writer", []func(*world, *Stager) error{(*world).stage, (*world).publish}, func(r *PublishRequest) { other(r); r.SingleWriter = true }, ErrBusy, 2},
 	}

@@ -17,13 +17,18 @@ func TestHealth(t *testing.T) {
 		"no session":           {func(w *world) { w.sessions, w.attached = 0, false }, "SessionMissing", false},
 		"no device":            {func(w *world) { w.attached = false }, "DeviceMissing", false},
 		"session in recovery":  {func(w *world) { w.lost = w.sessions }, "SessionInRecovery", false},
+		"a path is away":       {func(w *world) { w.sessions, w.lost = 2, 1 }, "PathsMissing", true},
+		"a map lacks a path":   {func(w *world) { w.name = "dm-0" }, "PathsMissing", true},
+		"another device":       {func(w *world) { w.number = "8:48" }, "DeviceReplaced", false},
 		"nothing mounted":      {func(w *world) { w.mounts = nil }, "NotMounted", false},
 		"read-only on its own": {func(w *world) { w.mounts[0].ReadOnly = true }, "RemountedReadOnly", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			s := w.process()
-			if err := s.Stage(t.Context(), request()); err != nil {
+			req := request()
+			req.Target.Portals = append(req.Target.Portals, second)
+			if err := s.Stage(t.Context(), req); err != nil {
 				t.Fatal(err)
 			}
 			tc.spoil(w)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,7 +43,8 @@ func (s *Stager) Run(ctx context.Context, interval time.Duration) {
 //
 //   - what is of a fenced epoch is taken down with what it had not yet written,
 //     and confirmed;
-//   - a staged volume without a session is logged in again;
+//   - a staged volume without a session, or whose map lacks paths, is logged in
+//     again;
 //   - what a stage left that has no mount, and that nobody came back for, is
 //     taken down;
 //   - sessions that do not come back and portals out of reach are told of.
@@ -50,8 +52,20 @@ func (s *Stager) Run(ctx context.Context, interval time.Duration) {
 // A volume that a call works on is left to the next round. What a former boot of
 // the host staged is not logged in: its mounts are gone, and the kubelet stages
 // again what is still wanted.
+//
+// It may be called beside Run, for fences that are new: they are obeyed at once,
+// and a round that is under way does the rest.
 func (s *Stager) Reconcile(ctx context.Context) {
 	fenced := s.enforce(ctx)
+	if !s.round.TryLock() {
+		return
+	}
+	defer s.round.Unlock()
+	s.hold(ctx, fenced)
+}
+
+// hold holds what is on the node against the records.
+func (s *Stager) hold(ctx context.Context, fenced int) {
 	all, err := s.records.list()
 	if err != nil {
 		s.report(ctx, Finding{Act: ActLook, Message: "stage records", Err: err})
@@ -59,8 +73,7 @@ func (s *Stager) Reconcile(ctx context.Context) {
 	}
 	now := Standing{Fenced: fenced}
 	var staged []*record
-	var repairing errgroup.Group
-	repairing.SetLimit(repairs)
+	found := map[*record]condition{}
 	for _, r := range all {
 		c, err := s.look(ctx, r)
 		if err != nil {
@@ -72,13 +85,18 @@ func (s *Stager) Reconcile(ctx context.Context) {
 		}
 		now.count(c)
 		s.tellRecovery(ctx, r, c)
+		found[r] = c
+	}
+	now.Portals = s.portals(ctx, staged)
+	s.seen.stand(now)
+	var repairing errgroup.Group
+	repairing.SetLimit(repairs)
+	for r, c := range found {
 		if act := s.due(r, c); act != "" {
 			repairing.Go(func() error { s.repair(ctx, r.VolumeID, act); return nil })
 		}
 	}
-	now.Portals = s.portals(ctx, staged)
 	_ = repairing.Wait()
-	s.seen.stand(now)
 }
 
 // enforce obeys what is fenced, and gives how much of it is not confirmed.
@@ -141,12 +159,24 @@ func (s *Standing) count(c condition) {
 // due is what a round has to do about the volume, "" = nothing.
 func (s *Stager) due(r *record, c condition) Act {
 	switch {
-	case c.staged && c.live.Sessions == 0:
+	case r.Epoch <= s.seen.fencedUpTo(r.VolumeID):
+		return "" // enforce goes on, and nothing of it is logged in again
+	case c.staged && c.live.Sessions == 0, c.staged && s.incomplete(r, c):
 		return ActLogin
 	case !c.staged && c.live.Live() && time.Since(r.Touched) >= s.abandoned:
 		return ActClean
 	}
 	return ""
+}
+
+// incomplete reports whether a map lacks paths that could be there: a portal that
+// is not reached would only be knocked at again and again.
+func (s *Stager) incomplete(r *record, c condition) bool {
+	if !mapped(c.live) || c.live.Sessions >= len(r.Target.Portals) {
+		return false
+	}
+	reached := s.Standing().Portals
+	return !slices.ContainsFunc(r.Target.Portals, func(p string) bool { return !reached[p] })
 }
 
 // repair does what is due, unless a call works on the volume or has changed it
@@ -166,7 +196,7 @@ func (s *Stager) repair(ctx context.Context, volumeID string, act Act) {
 		}
 		did = true
 		if act == ActLogin {
-			message = fmt.Sprintf("volume %s: staged, and without a session of %s: logged in again", volumeID, r.Target.IQN)
+			message = fmt.Sprintf("volume %s: staged, with %d sessions of %s: logged in again", volumeID, c.live.Sessions, r.Target.IQN)
 			_, err = s.iscsi.Attach(ctx, r.target())
 			return failed("log in again to", volumeID, err)
 		}
@@ -188,11 +218,11 @@ func (s *Stager) tellRecovery(ctx context.Context, r *record, c condition) {
 }
 
 func (s *Stager) report(ctx context.Context, f Finding) {
-	log := klog.FromContext(ctx).WithValues("act", f.Act, "volume", f.VolumeID)
+	log := klog.FromContext(ctx).WithValues("act", f.Act, "volume", f.VolumeID, "finding", f.Message)
 	if f.Err != nil {
-		log.Error(f.Err, "Reconciler: "+f.Message)
+		log.Error(f.Err, "Reconciler failed")
 	} else {
-		log.Info("Reconciler: " + f.Message)
+		log.Info("Reconciler")
 	}
 	s.tell(f)
 }

@@ -30,8 +30,12 @@ func (w *world) age() {
 	}
 }
 
+// second is another portal of the same target.
+const second = "10.0.0.2:3260"
+
 // TestReconcile: what a round makes of what it finds.
 func TestReconcile(t *testing.T) {
+	away := errors.New("no route to host")
 	busy := []filesystem.Mount{{Path: "/elsewhere", Device: "8:16", Type: "ext4", Root: "/"}}
 	for name, tc := range map[string]struct {
 		prepare func(*world)
@@ -43,6 +47,8 @@ func TestReconcile(t *testing.T) {
 		"a staged volume":       {func(*world) {}, "", nil, (*world).wantStaged, Standing{Staged: 1}},
 		"its session is lost":   {func(w *world) { w.sessions, w.attached = 0, false }, ActLogin, nil, (*world).wantStaged, Standing{Staged: 1, Missing: 1}},
 		"and the target's gone": {func(w *world) { w.sessions, w.failure["login"] = 0, initiator.ErrUnavailable }, ActLogin, ErrUnavailable, nil, Standing{Staged: 1, Missing: 1}},
+		"a map lacks a path":    {func(w *world) { w.name = "dm-0" }, ActLogin, nil, (*world).wantStaged, Standing{Staged: 1}},
+		"a portal is down":      {func(w *world) { w.name, w.unreached = "dm-0", map[string]error{second: away} }, ActPortal, away, nil, Standing{Staged: 1}},
 		"a session in recovery": {func(w *world) { w.lost = 1 }, "", nil, (*world).wantStaged, Standing{Staged: 1, Recovering: 1}},
 		"a stage under way":     {func(w *world) { w.mounts = nil }, "", nil, nil, Standing{}},
 		"an abandoned stage":    {func(w *world) { w.mounts = nil; w.age() }, ActClean, nil, (*world).wantNothing, Standing{}},
@@ -50,8 +56,9 @@ func TestReconcile(t *testing.T) {
 		"after a reboot":        {func(w *world) { w.reboot(); w.age() }, "", nil, nil, Standing{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.must(w.stage)
+			w, req := newWorld(t), request()
+			req.Target.Portals = append(req.Target.Portals, second)
+			w.must(func(s *Stager) error { return s.Stage(t.Context(), req) })
 			tc.prepare(w)
 			s := w.process()
 			s.Reconcile(t.Context())
@@ -148,15 +155,16 @@ func TestTroubleIsToldOnce(t *testing.T) {
 	told()
 	w.lost = 0
 	told()
-	w.lost, w.unreached = 1, errors.New("no route to host")
+	w.lost, w.unreached = 1, map[string]error{request().Target.Portals[0]: errors.New("no route to host")}
 	told(ActPortal)
 	told(ActRecover)
 	if reached, known := s.Standing().Portals[request().Target.Portals[0]]; reached || !known {
 		t.Errorf("portals %v", s.Standing().Portals)
 	}
+	was := w.unreached
 	w.unreached = nil
 	told()
-	w.unreached = errors.New("again")
+	w.unreached = was
 	told(ActPortal)
 }
 

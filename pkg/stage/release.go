@@ -143,6 +143,11 @@ const (
 // dismantle unmounts, detaches, looks whether all of it is gone, and only then
 // drops the record.
 func (s *Stager) dismantle(ctx context.Context, r *record, stagingPath string, force bool) error {
+	if r.Target.IQN != "" {
+		if err := s.iscsi.Unqueue(ctx, r.Target.NAA); err != nil {
+			return err
+		}
+	}
 	for _, path := range slices.Compact([]string{stagingPath, r.StagingPath}) {
 		if err := s.vacate(ctx, seat(path, r.Block), r.Block, force); err != nil {
 			return err

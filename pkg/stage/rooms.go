@@ -28,13 +28,20 @@ type Iscsi interface {
 	Resize(ctx context.Context, t initiator.Target) (initiator.Device, error)
 	// Sever fails every I/O to the target's devices from now on.
 	Sever(ctx context.Context, iqn string) error
+	// Unqueue makes what waits for a path of the volume's map fail, so that an
+	// umount ends.
+	Unqueue(ctx context.Context, naa string) error
 	// Detach flushes, deletes the device, logs out and drops the node record.
 	Detach(ctx context.Context, iqn, naa string) error
 	// Owner is the target that a device (major:minor) came from.
 	Owner(ctx context.Context, number string) (initiator.Owner, error)
 	// Mapping is what is live of a target.
 	Mapping(ctx context.Context, iqn string) (initiator.Mapping, error)
-	// Daemon is nil where iscsid listens.
+}
+
+// Daemons are the host's that sessions and maps need, as pkg/initiator asks them.
+type Daemons interface {
+	// Daemon is nil where they listen.
 	Daemon(ctx context.Context) error
 }
 
@@ -43,6 +50,8 @@ type Disks interface {
 	Inspect(ctx context.Context, device string) (filesystem.Content, error)
 	Format(ctx context.Context, device, fsType string, options []string) error
 	Wipe(ctx context.Context, device string) error
+	// Protect has the kernel refuse every write to the device.
+	Protect(ctx context.Context, device string) error
 	Check(ctx context.Context, device, fsType string, mode filesystem.Fsck) error
 }
 

@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -82,10 +83,11 @@ type Stats struct {
 // Options are what a Stager works with. The rooms and the directory are needed;
 // other zero members take the defaults.
 type Options struct {
-	Iscsi      Iscsi  // the node's initiator
-	Disks      Disks  // contents of devices
-	Mounts     Mounts // the mount table
-	RecordsDir string // for the stage records: on the host's disk, not in the container
+	Iscsi      Iscsi   // the node's initiator
+	Daemons    Daemons // of the node's initiator
+	Disks      Disks   // contents of devices
+	Mounts     Mounts  // the mount table
+	RecordsDir string  // for the stage records: on the host's disk, not in the container
 	// Boot tells one boot of the host from another: what a record of another boot
 	// says of mounts and sessions is over. "" = not known.
 	Boot string
@@ -106,6 +108,7 @@ const (
 // Stager runs the node's flows.
 type Stager struct {
 	iscsi     Iscsi
+	daemons   Daemons
 	disks     Disks
 	mounts    Mounts
 	records   store
@@ -119,12 +122,13 @@ type Stager struct {
 	stages   *semaphore.Weighted
 	unstages *semaphore.Weighted // of their own: what goes must not wait for what cannot come
 	seen     *sightings
+	round    sync.Mutex // held over a round of the reconciler
 }
 
 // New makes a Stager; RecordsDir is made where it is not there.
 func New(o Options) (*Stager, error) {
-	if o.Iscsi == nil || o.Disks == nil || o.Mounts == nil {
-		return nil, fmt.Errorf("stage options: iscsi, disks and mounts are all needed: %w", ErrInvalid)
+	if o.Iscsi == nil || o.Daemons == nil || o.Disks == nil || o.Mounts == nil {
+		return nil, fmt.Errorf("stage options: iscsi, daemons, disks and mounts are all needed: %w", ErrInvalid)
 	}
 	if o.MaxConcurrent < 0 {
 		return nil, fmt.Errorf("stage options: at most %d at once: below 0: %w", o.MaxConcurrent, ErrInvalid)
@@ -135,7 +139,7 @@ func New(o Options) (*Stager, error) {
 	}
 	most := int64(cmp.Or(o.MaxConcurrent, defaultConcurrent))
 	s := &Stager{
-		iscsi: o.Iscsi, disks: o.Disks, mounts: o.Mounts, records: records, boot: o.Boot,
+		iscsi: o.Iscsi, daemons: o.Daemons, disks: o.Disks, mounts: o.Mounts, records: records, boot: o.Boot,
 		fences: o.Fences, tell: o.Tell, reach: o.Reach, abandoned: cmp.Or(o.Abandoned, defaultAbandoned),
 		volumes:  &volumes{busy: map[string]struct{}{}},
 		stages:   semaphore.NewWeighted(most),

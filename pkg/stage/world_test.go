@@ -33,12 +33,14 @@ type world struct {
 	fenced    bool   // what is mounted is of a grant that is over
 	naa       string // that the LUN shows
 	size      int64
+	name      string // of the device
 	number    string
 	content   string // of the LUN: "", "partial" or a filesystem
 	mounts    []filesystem.Mount
 	formatted int
 	used      bool // a filesystem of it was mounted once
 	grown     int64
+	protected bool // the kernel refuses writes
 	checked   []filesystem.Fsck
 	failure   map[string]error // by step, once the step is reached
 	daemon    error            // what is wrong with iscsid
@@ -47,7 +49,7 @@ type world struct {
 	boot      string           // of the host
 	pending   map[string]int64 // what the controller fenced
 	confirmed map[string]int64
-	unreached error // what is wrong with the portals
+	unreached map[string]error // what is wrong with portals
 	findings  []Finding
 
 	steps int
@@ -55,7 +57,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, records: t.TempDir(), naa: testNAA, size: gib, number: "8:16", limit: -1, failure: map[string]error{},
+	return &world{t: t, records: t.TempDir(), naa: testNAA, size: gib, name: "sdb", number: "8:16", limit: -1, failure: map[string]error{},
 		open: map[string]bool{}, boot: "first", pending: map[string]int64{}, confirmed: map[string]int64{}}
 }
 
@@ -86,10 +88,10 @@ func (w *world) step(name string) error {
 // process is a driver that is started on the node.
 func (w *world) process() *Stager {
 	s, err := New(Options{
-		Iscsi: fakeIscsi{w}, Disks: fakeDisks{w}, Mounts: fakeMounts{w}, RecordsDir: w.records,
+		Iscsi: fakeIscsi{w}, Daemons: fakeIscsi{w}, Disks: fakeDisks{w}, Mounts: fakeMounts{w}, RecordsDir: w.records,
 		Boot: w.boot, Fences: fakeFences{w}, Abandoned: time.Minute,
 		Tell:  func(f Finding) { w.findings = append(w.findings, f) },
-		Reach: func(context.Context, string) error { return w.unreached },
+		Reach: func(_ context.Context, portal string) error { return w.unreached[portal] },
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -142,7 +144,7 @@ func (s fakeStore) remove(volumeID string) error {
 type fakeIscsi struct{ *world }
 
 func (w fakeIscsi) device() initiator.Device {
-	return initiator.Device{Name: "sdb", Path: "/dev/sdb", Number: w.number, SizeBytes: w.size}
+	return initiator.Device{Name: w.name, Path: "/dev/sdb", Number: w.number, SizeBytes: w.size}
 }
 
 func (w fakeIscsi) Attach(_ context.Context, t initiator.Target) (initiator.Device, error) {
@@ -157,6 +159,9 @@ func (w fakeIscsi) Attach(_ context.Context, t initiator.Target) (initiator.Devi
 	if w.naa != t.NAA {
 		w.sessions = 0
 		return initiator.Device{}, fmt.Errorf("naa %s, expected %s: %w", w.naa, t.NAA, initiator.ErrIdentity)
+	}
+	if !w.attached {
+		w.protected = false // another device
 	}
 	w.attached, w.offline, w.fenced = true, false, false
 	return w.device(), w.step("attached")
@@ -185,6 +190,13 @@ func (w fakeIscsi) Sever(_ context.Context, iqn string) error {
 	w.ours(iqn)
 	w.offline = true
 	return w.step("sever")
+}
+
+func (w fakeIscsi) Unqueue(_ context.Context, naa string) error {
+	if w.attached && naa != w.naa {
+		w.t.Errorf("unqueue of the map of %s", naa)
+	}
+	return w.step("unqueue")
 }
 
 func (w fakeIscsi) Detach(_ context.Context, iqn, naa string) error {
@@ -276,6 +288,11 @@ func (w fakeDisks) Wipe(context.Context, string) error {
 	}
 	w.content = ""
 	return w.step("wiped")
+}
+
+func (w fakeDisks) Protect(context.Context, string) error {
+	w.protected = true
+	return w.step("protect")
 }
 
 func (w fakeDisks) Check(_ context.Context, _, _ string, mode filesystem.Fsck) error {

@@ -18,13 +18,13 @@ const cancelWait = time.Second
 
 // agentClient speaks package agentapi's protocol. Calls may overlap.
 type agentClient struct {
-	conn  net.Conn
-	ready chan struct{} // closed at the agent's hello
-	gone  chan struct{} // closed when the connection has ended
+	conn net.Conn
+	gone chan struct{} // closed when the connection has ended
 
 	write sync.Mutex // one request at a time
 
 	mu      sync.Mutex
+	ready   chan struct{} // closed at the agent's hello
 	lastID  int64
 	pending map[int64]chan agentapi.Response
 	err     error // why the connection ended; set before gone is closed
@@ -49,15 +49,13 @@ func (c *agentClient) receive() {
 }
 
 func (c *agentClient) dispatch() error {
-	greeted := false
 	for decoder := json.NewDecoder(bufio.NewReaderSize(c.conn, 64<<10)); ; {
 		var resp agentapi.Response
 		if err := decoder.Decode(&resp); err != nil {
 			return err
 		}
-		if resp.ID == 0 && !greeted {
-			greeted = true
-			close(c.ready)
+		if resp.ID == 0 {
+			c.hello()
 			continue
 		}
 		c.mu.Lock()
@@ -70,10 +68,38 @@ func (c *agentClient) dispatch() error {
 	}
 }
 
-// waitReady waits until the guest has booted.
-func (c *agentClient) waitReady(ctx context.Context) error {
+// hello is an agent that begins: it knows nothing of what a former one was asked.
+func (c *agentClient) hello() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, waiter := range c.pending {
+		waiter <- agentapi.Response{ID: id, Error: restarted}
+		delete(c.pending, id)
+	}
 	select {
 	case <-c.ready:
+	default:
+		close(c.ready)
+	}
+}
+
+// restarted is what calls get that were under way when the guest was reset.
+const restarted = "the guest was reset"
+
+// expectHello makes waitReady wait for another hello.
+func (c *agentClient) expectHello() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready = make(chan struct{})
+}
+
+// waitReady waits until the guest has booted.
+func (c *agentClient) waitReady(ctx context.Context) error {
+	c.mu.Lock()
+	ready := c.ready
+	c.mu.Unlock()
+	select {
+	case <-ready:
 		return nil
 	case <-c.gone:
 		return c.goneError()

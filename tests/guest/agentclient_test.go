@@ -66,6 +66,27 @@ func TestAgentHello(t *testing.T) {
 	}
 }
 
+// The agent of a guest that was reset begins anew: what its predecessor was asked
+// is over, and the wait for it ends with its own hello.
+func TestAgentHelloAfterAReset(t *testing.T) {
+	client, agent := connect(t)
+	go agent.send(agentapi.Response{})
+	if err := client.waitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	client.expectHello()
+	go func() {
+		agent.receive()
+		agent.send(agentapi.Response{})
+	}()
+	if _, err := client.call(t.Context(), agentapi.Request{Op: agentapi.OpExec}); err == nil || err.Error() != restarted {
+		t.Errorf("got %v, want %q", err, restarted)
+	}
+	if err := client.waitReady(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // Answers that come in another order reach the calls they belong to.
 func TestAgentOverlappingCalls(t *testing.T) {
 	client, agent := connect(t)

@@ -24,6 +24,8 @@ const (
 	// NodeIP is the array's node (SIP), to which the cluster's portal redirects
 	// logins.
 	NodeIP = "192.0.2.2"
+	// SecondIP is a second node's, for arrays that are started with it.
+	SecondIP = "192.0.2.3"
 
 	subnetPrefix = "192.0.2."
 	subnetBits   = "/24"

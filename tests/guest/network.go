@@ -20,6 +20,7 @@ func makeBridge(ctx context.Context) error {
 		{"link", "add", bridgeName, "type", "bridge"},
 		{"address", "add", HostIP + subnetBits, "dev", bridgeName},
 		{"address", "add", NodeIP + subnetBits, "dev", bridgeName},
+		{"address", "add", SecondIP + subnetBits, "dev", bridgeName},
 		{"link", "set", bridgeName, "up"},
 	} {
 		if err := run(command(ctx, "ip", args...)); err != nil {

@@ -27,7 +27,7 @@ const (
 var guestPackages = []string{
 	"dash", "busybox-static", "coreutils", "grep", "sed", "mawk", "procps",
 	"udev", "kmod", "iproute2", "util-linux", "mount",
-	"open-iscsi", "multipath-tools", "dmsetup", "sg3-utils", "lsscsi",
+	"open-iscsi", "multipath-tools", "dmsetup", "sg3-utils", "lsscsi", "tgt",
 	"e2fsprogs", "xfsprogs", "btrfs-progs", "fio",
 	kernelPackage,
 }

@@ -29,6 +29,8 @@ type Config struct {
 	// writes to it is its own and lost with it. [Scratch] makes one. The guest
 	// does not mount it by itself.
 	Scratch string
+	// Reboots lets [VM.Reset] restart the guest, and a panic of its kernel too.
+	Reboots bool
 }
 
 func (c Config) withDefaults(n nic) Config {
@@ -49,7 +51,7 @@ const agentFD = 3
 // already unlinked.
 func (c Config) qemuArgs(image Image, n nic, console string) []string {
 	args := []string{
-		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-nodefaults", "-no-user-config", "-display", "none",
 		"-name", c.Name,
 		"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
 		"-smp", strconv.Itoa(c.CPUs), "-m", strconv.Itoa(c.MemoryMiB),
@@ -64,6 +66,9 @@ func (c Config) qemuArgs(image Image, n nic, console string) []string {
 	}
 	for _, disk := range c.Disks {
 		args = append(args, "-drive", "file="+disk+",if=virtio,format=raw,readonly=on")
+	}
+	if !c.Reboots {
+		args = append(args, "-no-reboot")
 	}
 	if c.Scratch != "" {
 		args = append(args, "-drive", "file="+c.Scratch+",if=virtio,format=raw,snapshot=on")

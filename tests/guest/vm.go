@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -100,6 +101,23 @@ func socketPair() (ours net.Conn, theirs *os.File, err error) {
 
 // Running tells whether the guest has neither been switched off nor died.
 func (vm *VM) Running() bool { return vm.qemu.running() }
+
+// Reset restarts the guest as a reset button does and returns when it takes
+// commands again. Its root disk keeps what was written to it before the call;
+// what its kernel had not written to other devices is lost. What ran is to be
+// started anew.
+func (vm *VM) Reset(ctx context.Context) error {
+	if !vm.Reboots {
+		return fmt.Errorf("reset guest %s: its Config does not have Reboots", vm.Name)
+	}
+	vm.agent.expectHello()
+	// The root has no journal: syncfs(2) of it alone.
+	_, err := vm.Run(ctx, "sync -f / && echo b > /proc/sysrq-trigger")
+	if err != nil && !strings.Contains(err.Error(), restarted) {
+		return err
+	}
+	return wrap(vm.agent.waitReady(ctx), "reset guest %s", vm.Name)
+}
 
 // Kill takes the guest's power away: nothing it had not flushed is kept.
 func (vm *VM) Kill() error {

@@ -19,7 +19,7 @@ const module = "github.com/san-csi/san-csi/"
 var mayImport = map[string][]string{
 	"cmd/san-csi": {
 		"pkg/chap", "pkg/config", "pkg/driver", "pkg/element", "pkg/filesystem", "pkg/initiator",
-		"pkg/kube", "pkg/metrics", "pkg/placement", "pkg/provision", "pkg/san", "pkg/san/element", "pkg/stage",
+		"pkg/kube", "pkg/metrics", "pkg/placement", "pkg/provision", "pkg/san", "pkg/san/element", "pkg/stage", "pkg/tracing",
 	},
 	"cmd/san-array":       {"pkg/softarray"},
 	"pkg/driver":          {"pkg/provision", "pkg/stage", "pkg/san", "pkg/qos", "pkg/chap"},
@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"pkg/config":          {},
 	"pkg/kube":            {},
 	"pkg/metrics":         {},
+	"pkg/tracing":         {},
 	"pkg/softarray":       {"pkg/qos", "pkg/softarray/..."},
 	"pkg/softarray/api":   {"pkg/qos", "pkg/softarray/..."},
 	"pkg/softarray/iscsi": {"pkg/qos", "pkg/softarray/..."},

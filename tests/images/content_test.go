@@ -173,7 +173,7 @@ var commands = regexp.MustCompile(`(?:\.run|CommandContext)\(\w+, "([a-z0-9_.]*[
 // TestCommands: the image has every program that the driver's source names, and
 // mkfs.ext4's settings; iscsiadm is the host's.
 func TestCommands(t *testing.T) {
-	names := []string{"chroot", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "sh"}
+	names := []string{"chroot", "nsenter", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "sh"}
 	sources, err := filepath.Glob("../../pkg/filesystem/*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -82,7 +82,7 @@ func payload(ctx context.Context, dir, bin string) (string, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"san-csi", "csi-sanity"} {
+	for _, name := range []string{"san-csi", "csi-sanity", "failpoint"} {
 		program, err := os.ReadFile(filepath.Join(bin, name))
 		if os.IsNotExist(err) && name != "san-csi" {
 			continue

@@ -20,6 +20,7 @@ const (
 	socket   = "/run/san-csi.sock"
 	// Account is the tenant account of the driver's volumes.
 	Account = "k8s"
+
 	// Log is the driver's log in a guest.
 	Log = "/var/log/san-csi.log"
 
@@ -30,12 +31,21 @@ const (
 type Node struct {
 	VM   *guest.VM
 	Conn *grpc.ClientConn // to the driver; connects anew after the driver was killed
-	args string
+
+	program string
+	socket  string
+	args    string
 }
 
 // Boot starts a guest with iscsid, and with what the driver needs.
 func (l *Lab) Boot(ctx context.Context, name string) (*Node, error) {
-	vm, err := guest.Boot(ctx, guest.Config{Name: name, Disks: []string{l.payload}})
+	return l.BootAs(ctx, guest.Config{Name: name})
+}
+
+// BootAs is Boot for a guest that is somehow special.
+func (l *Lab) BootAs(ctx context.Context, config guest.Config) (*Node, error) {
+	config.Disks = []string{l.payload}
+	vm, err := guest.Boot(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +55,32 @@ func (l *Lab) Boot(ctx context.Context, name string) (*Node, error) {
 	if err := l.configure(ctx, vm); err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient("passthrough:///"+name,
+	return connect(vm, "san-csi", socket)
+}
+
+func connect(vm *guest.VM, program, socket string) (*Node, error) {
+	conn, err := grpc.NewClient("passthrough:///"+vm.Name,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return vm.Dial(ctx, socket) }))
 	if err != nil {
 		return nil, err
 	}
-	return &Node{VM: vm, Conn: conn}, nil
+	return &Node{VM: vm, Conn: conn, program: program, socket: socket}, nil
+}
+
+// FailpointSteps is where tests/failpoint writes what the last call did.
+const FailpointSteps = failpointSocket + ".taken"
+
+const failpointSocket = "/run/failpoint.sock"
+
+// Failpoints is the guest with tests/failpoint in the driver's place; the driver
+// must not serve the node at the same time.
+func (n *Node) Failpoints() (*Node, error) {
+	f, err := connect(n.VM, "failpoint", failpointSocket)
+	if err == nil {
+		f.args = "--v=4 --socket=" + f.socket
+	}
+	return f, err
 }
 
 // configure writes the arrays' file and the array's CA.
@@ -81,18 +110,18 @@ func (n *Node) RestartDriver(ctx context.Context) error {
 	if err := n.KillDriver(ctx); err != nil {
 		return err
 	}
-	pid, err := n.VM.Start(ctx, "exec /payload/san-csi "+n.args, Log)
+	pid, err := n.VM.Start(ctx, "exec /payload/"+n.program+" "+n.args, "/var/log/"+n.program+".log")
 	if err != nil {
 		return err
 	}
-	_, err = n.VM.Run(ctx, fmt.Sprintf("until [ -S %s ]; do kill -0 %d || { tail -n 5 %s >&2; exit 1; }; usleep 50000; done", socket, pid, Log))
+	_, err = n.VM.Run(ctx, fmt.Sprintf("until [ -S %s ]; do kill -0 %d || { tail -n 5 /var/log/%s.log >&2; exit 1; }; usleep 50000; done", n.socket, pid, n.program))
 	return err
 }
 
 // KillDriver sends the driver SIGKILL and waits until it is gone; its socket
 // goes with it, so that the next start is not taken for the last one.
 func (n *Node) KillDriver(ctx context.Context) error {
-	_, err := n.VM.Run(ctx, "while pidof san-csi >/dev/null; do killall -q -9 san-csi; usleep 20000; done; rm -f "+socket)
+	_, err := n.VM.Run(ctx, fmt.Sprintf("while pidof %[1]s >/dev/null; do killall -q -9 %[1]s; usleep 20000; done; rm -f %[2]s", n.program, n.socket))
 	return err
 }
 
@@ -100,7 +129,8 @@ func (n *Node) KillDriver(ctx context.Context) error {
 const leftoverScript = `
 for s in /sys/class/iscsi_session/*/targetname; do [ -e "$s" ] && echo "session of $(cat $s)"; done
 for d in /sys/block/sd*; do [ -e "$d" ] && echo "device ${d##*/}"; done
-grep -E '^/dev/sd|/run/sanity/(staging|mount)|/var/lib/kubelet' /proc/mounts | sed 's/^/mount /'
+for u in /sys/block/dm-*/dm/uuid; do case $(cat $u 2>/dev/null) in mpath-*) echo "map $(cat $u)";; esac; done
+grep -E '^/dev/sd|^/dev/mapper/(3|mpath)|/run/sanity/(staging|mount)|/var/lib/kubelet' /proc/mounts | sed 's/^/mount /'
 find /etc/iscsi/nodes /var/lib/iscsi/nodes -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/node record /'
 find /var/lib/san-csi -type f ! -name 'node.*' 2>/dev/null | sed 's/^/stage record /'
 find /var/lib/kubelet /run/sanity/staging /run/sanity/mount -xdev -type f 2>/dev/null | sed 's/^/file /'

@@ -43,7 +43,7 @@ func testBroken(t *testing.T, b *bench) {
 	shell := func(script string) func(*testing.T, *volume) {
 		return func(t *testing.T, v *volume) { v.onSession(t, script) }
 	}
-	for _, c := range []struct {
+	for _, c := range short([]struct {
 		name   string
 		damage func(*testing.T, *volume)
 		kinds  []string // of volumes
@@ -55,7 +55,7 @@ func testBroken(t *testing.T, b *bench) {
 		{"node record removed", shell(dropNodeRecords), []string{"ext4"}},
 		{"unmounted", unmountAll, []string{"ext4", "block"}},
 		{"mounted twice", mountAgain, []string{"ext4"}},
-	} {
+	}, 2) {
 		for _, kind := range c.kinds {
 			t.Run(c.name+" with "+kind, func(t *testing.T) {
 				capability := raw()

@@ -15,15 +15,15 @@ import (
 // testFilesystems walks a volume of each filesystem through its life: what was
 // written outlives unstage and growth, and is never formatted over.
 func testFilesystems(t *testing.T, b *bench) {
-	for _, fsType := range []string{"ext4", "xfs", "btrfs"} {
+	for _, fsType := range short([]string{"ext4", "xfs", "btrfs"}, 2) {
 		t.Run(fsType, func(t *testing.T) {
-			v := b.volume(t, "pvc-"+fsType, mounted(fsType, "noatime"), map[string]string{"mkfsOptions": "-L made-" + fsType})
+			v := b.volume(t, "pvc-"+fsType, mounted(fsType, "noatime", "discard"), map[string]string{"mkfsOptions": "-L made-" + fsType})
 			must(t, v.stage, v.publish)
 			if label := b.sh(t, "blkid -p -o value -s LABEL "+v.device(t)); strings.TrimSpace(label) != "made-"+fsType {
 				t.Errorf("mkfsOptions: label %q, want made-%s", label, fsType)
 			}
-			if found := v.mount(t, "FSTYPE,OPTIONS"); !strings.Contains(found, fsType) || !strings.Contains(found, "noatime") {
-				t.Errorf("mounted as %q, want %s with noatime", found, fsType)
+			if found := v.mount(t, "FSTYPE,OPTIONS"); !strings.Contains(found, fsType) || !strings.Contains(found, "noatime") || !strings.Contains(found, "discard") {
+				t.Errorf("mounted as %q, want %s with noatime and discard", found, fsType)
 			}
 			sum, uuid := v.write(t), v.uuid(t)
 
@@ -97,7 +97,7 @@ const (
 
 // testFsck damages an ext4 and stages it with each mode.
 func testFsck(t *testing.T, b *bench) {
-	for _, c := range []struct {
+	for _, c := range short([]struct {
 		mode, damage string
 		code         codes.Code // of the stage
 		state        string     // of the filesystem, afterwards
@@ -106,7 +106,7 @@ func testFsck(t *testing.T, b *bench) {
 		{"preen", loseInode, codes.FailedPrecondition, "clean with errors"},
 		{"repair", loseInode, codes.OK, "clean"},
 		{"off", loseInode, codes.OK, "clean with errors"},
-	} {
+	}, 2) {
 		t.Run("mode "+c.mode, func(t *testing.T) {
 			parameters := map[string]string{"fsck": c.mode}
 			if c.mode == "" {

@@ -1,11 +1,15 @@
 //go:build guest
 
 // Package node tests the whole driver where it works: in a virtual machine with
-// Debian's kernel, iscsid and udev, against san-array.
+// Debian's kernel, iscsid, multipathd and udev, against san-array, and with what
+// can go wrong there also against LIO and tgtd. With -short it is the list for
+// every change.
 package node
 
 import (
+	"context"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -40,14 +44,20 @@ func TestNode(t *testing.T) {
 		{"in use", nil, testInUse},
 		{"dead array", nil, testDeadArray},
 		{"others", nil, testOthers},
+		{"reconciler", []string{"--reconcile-interval=1s"}, testReconciler},
 		{"chap", nil, testCHAP},
 		{"wrong secret", nil, testWrongSecret},
 		{"rotated secret", nil, testRotation},
 		{"own initiator", nil, testOwnInitiator},
 		// The array's files are looked at by number before there is a snapshot: lab.VolumeFile.
 		{"clones", nil, testClones},
+		{"twins", nil, testTwins},
+		{"readers", nil, testReaders},
 		{"sanity", []string{"--max-volumes=3"}, testSanity},
 	} {
+		if testing.Short() && slices.Contains(slow, part.name) {
+			continue
+		}
 		t.Run(part.name, func(t *testing.T) {
 			if err := b.node.StartDriver(t.Context(), part.driver...); err != nil {
 				t.Fatal(err)
@@ -57,6 +67,9 @@ func TestNode(t *testing.T) {
 		checkNothingLeft(t, part.name, b) // the part has undone its volumes by now
 	}
 }
+
+// slow are the parts that are not for every change.
+var slow = []string{"fsck", "reconciler", "rotated secret", "own initiator", "twins", "readers"}
 
 // bench is the array and the node that the parts share.
 type bench struct {
@@ -83,19 +96,27 @@ func boot(t *testing.T, array ...string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := n.VM.Kill(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := n.VM.PowerOff(ctx); err != nil {
 			t.Error(err)
 		}
 	})
 	if err := n.StartDriver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return &bench{lab: l, node: n, id: nodeID(t, n)}
+}
+
+// nodeID is the node's, for ControllerPublishVolume.
+func nodeID(t *testing.T, n *lab.Node) string {
+	t.Helper()
 	info, err := csi.NewNodeClient(n.Conn).NodeGetInfo(t.Context(), &csi.NodeGetInfoRequest{})
 	if err != nil {
 		log, _ := n.VM.Get(t.Context(), lab.Log)
 		t.Fatalf("%v; the driver's log:\n%s", err, log)
 	}
-	return &bench{lab: l, node: n, id: info.GetNodeId()}
+	return info.GetNodeId()
 }
 
 // sh runs a shell script on the node.
@@ -106,6 +127,15 @@ func (b *bench) sh(t *testing.T, script string) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// short is what of a table every change has to pass: with -short its first n
+// rows, else all.
+func short[T any](all []T, n int) []T {
+	if testing.Short() {
+		return all[:n]
+	}
+	return all
 }
 
 // checkNothingLeft looks at the array and at the node.

@@ -34,14 +34,15 @@ overrides {
 // portals.
 func TestMultipath(t *testing.T) {
 	b := boot(t, "--iscsi-redirect=false")
-	for _, part := range []struct {
+	for _, part := range short([]struct {
 		name string
 		test func(*testing.T, *bench)
 	}{
 		{"calls", testCalls},
+		{"ways to iscsiadm", testWays},
 		{"two portals", testTwoPortals},
-		{"two portals and a raw volume", testTwoPortalsRaw},
 		{"path loss", testPathLoss},
+		{"two portals and a raw volume", testTwoPortalsRaw},
 		{"one portal, claimed", testClaimed},
 		{"one portal, not claimed", testNotClaimed},
 		{"multipathd killed", testMultipathdKilled},
@@ -49,9 +50,9 @@ func TestMultipath(t *testing.T) {
 		{"held", testHeld},
 		{"all paths lost", testAllPathsLost},
 		{"foreign map", testForeignMap},
-	} {
+	}, 3) {
 		t.Run(part.name, func(t *testing.T) {
-			if err := b.node.RestartDriver(t.Context()); err != nil {
+			if err := b.node.StartDriver(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			part.test(t, b)
@@ -81,7 +82,7 @@ func (b *bench) twoPortals(v *volume) {
 	v.grant["portals"] = b.lab.Array.Portal() + "," + b.lab.Array.NodePortal()
 }
 
-// map is the dm device that the volume is mounted from, with its uuid checked.
+// mapName is the dm device with the volume's uuid.
 func (v *volume) mapName(t *testing.T) string {
 	t.Helper()
 	dev := strings.TrimSpace(v.b.sh(t, fmt.Sprintf("grep -lx mpath-3%s /sys/block/dm-*/dm/uuid | cut -d/ -f4", v.grant["naa"])))
@@ -95,13 +96,12 @@ func (v *volume) mapName(t *testing.T) string {
 func (v *volume) checkMapped(t *testing.T, path string) {
 	t.Helper()
 	dev := v.mapName(t)
-	number := strings.TrimSpace(v.b.sh(t, "cat /sys/block/"+dev+"/dev"))
-	if got := strings.TrimSpace(v.b.sh(t, "findmnt -n -o MAJ:MIN "+path)); got != number {
-		t.Errorf("%s is of %s, want the map %s (%s)", path, got, dev, number)
+	if got := strings.TrimSpace(v.b.sh(t, "readlink -f $(findmnt -n -o SOURCE "+path+")")); got != "/dev/"+dev {
+		t.Errorf("%s is of %s, want the map %s", path, got, dev)
 	}
 }
 
-// paths waits for that many active paths of the volume's map.
+// awaitPaths waits for that many active paths of the volume's map.
 func (v *volume) awaitPaths(t *testing.T, count int) {
 	t.Helper()
 	v.b.sh(t, fmt.Sprintf("until [ $(multipathd show paths raw format '%%w %%t' | grep -c '3%s active') = %d ]; do usleep 100000; done", v.grant["naa"], count))
@@ -124,9 +124,53 @@ printf '#!/bin/sh\necho "$@" >> /tmp/calls\nexec %s.real "$@"\n' $real > $real &
 	t.Logf("iscsiadm ran as\n%s", calls)
 }
 
+// hideInitiator starts iscsid in a mount namespace of its own, the only one that
+// has iscsiadm, as Talos does.
+const hideInitiator = `set -e
+kill -9 $(pidof iscsid)
+mkdir -p /opt/iscsi /usr/local/sbin
+mv $(readlink -f $(command -v iscsiadm)) /opt/iscsi/iscsiadm
+unshare -m --propagation private sh -c 'mount --bind /opt/iscsi /usr/local/sbin && until pidof iscsid >/dev/null; do iscsid; done'`
+
+const (
+	showInitiator  = "kill -9 $(pidof iscsid); mv /opt/iscsi/iscsiadm $(readlink -f /sbin/iscsiadm); until pidof iscsid >/dev/null; do iscsid; done"
+	killInitiators = "kill -9 $(pidof iscsid); while pidof iscsid >/dev/null; do usleep 20000; done"
+)
+
+// testWays reaches iscsiadm where it is, and says at the start what is missing.
+func testWays(t *testing.T, b *bench) {
+	life := func(t *testing.T, args ...string) {
+		if err := b.node.StartDriver(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+		v := b.volume(t, "pvc-ways", mounted("ext4"), nil)
+		must(t, v.stage, v.unstage)
+		checkNodeClean(t, b)
+	}
+	t.Run("chroot", func(t *testing.T) { life(t, "--iscsiadm=chroot", "--host-root=/") })
+	t.Run("nsenter", func(t *testing.T) { life(t, "--iscsiadm=nsenter") })
+	t.Run("in iscsid's namespace only", func(t *testing.T) {
+		b.sh(t, hideInitiator)
+		defer b.sh(t, showInitiator)
+		life(t)
+		if err := b.node.StartDriver(t.Context(), "--iscsiadm=direct"); err == nil || !strings.Contains(err.Error(), "iscsiadm cannot be run") {
+			t.Errorf("direct: %v, want the driver to say that iscsiadm cannot be run", err)
+		}
+	})
+	t.Run("nobody listens", func(t *testing.T) {
+		b.sh(t, killInitiators)
+		err := b.node.StartDriver(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "nobody listens on @ISCSIADM_ABSTRACT_NAMESPACE") {
+			t.Errorf("%v, want the driver to say that iscsid is missing", err)
+		}
+		b.sh(t, "until pidof iscsid >/dev/null; do iscsid; done")
+		life(t)
+	})
+}
+
 // testTwoPortals walks a filesystem on a map through its life.
 func testTwoPortals(t *testing.T, b *bench) {
-	for _, find := range []string{"strict", "yes", "no"} {
+	for _, find := range short([]string{"strict", "yes", "no"}, 1) {
 		t.Run("find_multipaths "+find, func(t *testing.T) {
 			b.multipathd(t, find, "fail")
 			v := b.volume(t, "pvc-two-portals", mounted("ext4"), nil)
@@ -161,7 +205,7 @@ func testTwoPortalsRaw(t *testing.T, b *bench) {
 	}
 }
 
-// lose makes the guest lose what it sends to the array's node portal.
+// lose makes the guest lose what it sends to the portals.
 func (b *bench) lose(t *testing.T, portals ...string) (find func()) {
 	t.Helper()
 	script := ""
@@ -210,15 +254,17 @@ done; echo $n > /tmp/written`, v.target), "/tmp/writer.log")
 func testClaimed(t *testing.T, b *bench) {
 	b.multipathd(t, "no", "fail")
 	for _, kind := range []string{"ext4", "xfs", "btrfs"} {
-		v := b.volume(t, "pvc-claimed-"+kind, mounted(kind), nil)
-		must(t, v.stage, v.publish)
-		v.checkMapped(t, v.staging)
-		sum := v.write(t)
-		must(t, v.unpublish, v.unstage)
-		checkNodeClean(t, b)
-		must(t, v.stage, v.publish)
-		v.checkMapped(t, v.staging)
-		v.checkSum(t, sum)
+		t.Run(kind, func(t *testing.T) {
+			v := b.volume(t, "pvc-claimed-"+kind, mounted(kind), nil)
+			must(t, v.stage, v.publish)
+			v.checkMapped(t, v.staging)
+			sum := v.write(t)
+			must(t, v.unpublish, v.unstage)
+			checkNodeClean(t, b)
+			must(t, v.stage, v.publish)
+			v.checkMapped(t, v.staging)
+			v.checkSum(t, sum)
+		})
 	}
 }
 

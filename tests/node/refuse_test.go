@@ -21,7 +21,7 @@ func testForeignData(t *testing.T, b *bench) {
 	if err := b.node.VM.Put(t.Context(), "/tmp/lvm", lvmLabel(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
+	for _, c := range short([]struct {
 		name, wanted, plant string
 		says                []string
 	}{
@@ -35,7 +35,7 @@ printf '\125\252' | dd of=$d bs=1 seek=510 2>/dev/null`, []string{"partition tab
 		{"no signature at the head", "ext4", "dd if=/dev/urandom of=$d bs=64k count=1 seek=1 2>/dev/null", []string{"no known signature", "not empty"}},
 		{"no signature at the tail", "xfs", "dd if=/dev/urandom of=$d bs=4k count=1 seek=262143 2>/dev/null", []string{"no known signature", "not empty"}},
 		{"ext4 whose head was wiped", "ext4", "mkfs.ext4 -q $d; dd if=/dev/zero of=$d bs=1M count=2 2>/dev/null", []string{"no known signature", "not empty"}},
-	} {
+	}, 3) {
 		t.Run(c.name, func(t *testing.T) {
 			v := b.volume(t, "pvc-foreign", mounted(c.wanted), nil)
 			v.byHand(t, c.plant)
@@ -78,7 +78,7 @@ func testWrongGrants(t *testing.T, b *bench) {
 	must(t, v.unpublishFrom, v.publishTo)
 	before := v.fingerprint(t)
 	other := strings.Repeat("6", 32)
-	for _, c := range []struct {
+	for _, c := range short([]struct {
 		name, key, value string
 		code             codes.Code
 		says             []string
@@ -95,7 +95,7 @@ func testWrongGrants(t *testing.T, b *bench) {
 		{"epoch 0", "epoch", "0", codes.InvalidArgument, []string{"epoch", `"0"`}},
 		{"read-only, and empty", "readOnly", "true", codes.FailedPrecondition, []string{"read-only", "ext4 wanted"}},
 		{"not known to be blank", "blank", "false", codes.FailedPrecondition, []string{"not a volume that was made empty"}},
-	} {
+	}, 4) {
 		t.Run(c.name, func(t *testing.T) {
 			wrong := maps.Clone(v.grant)
 			wrong[c.key] = c.value
@@ -145,7 +145,7 @@ func testWrongCalls(t *testing.T, b *bench) {
 // device that cannot be read is an error, never a blank one; once it can be
 // read, the same call succeeds.
 func testUnreadable(t *testing.T, b *bench) {
-	for _, c := range []struct {
+	for _, c := range short([]struct {
 		name string
 		left int64 // bytes of the volume that can still be read
 		says string
@@ -153,7 +153,7 @@ func testUnreadable(t *testing.T, b *bench) {
 		{"nothing", 0, "trial read"},
 		{"the first half", gib / 2, "cannot be read"},
 		{"all but the last block", gib - 4096, "cannot be read"},
-	} {
+	}, 1) {
 		t.Run(c.name, func(t *testing.T) {
 			v := b.volume(t, "pvc-unreadable", mounted("ext4"), nil)
 			file := b.lab.VolumeFile(v.number(t))

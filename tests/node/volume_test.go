@@ -32,6 +32,7 @@ type volume struct {
 	bytes      int64
 	source     *csi.VolumeContentSource
 
+	nodes   *bench // where the node's calls go; b where it is nil
 	id      string
 	context map[string]string
 	grant   map[string]string
@@ -120,7 +121,13 @@ func (v *volume) undo(t *testing.T) {
 }
 
 func (v *volume) controller() csi.ControllerClient { return csi.NewControllerClient(v.b.node.Conn) }
-func (v *volume) node() csi.NodeClient             { return csi.NewNodeClient(v.b.node.Conn) }
+
+func (v *volume) node() csi.NodeClient {
+	if v.nodes != nil {
+		return csi.NewNodeClient(v.nodes.node.Conn)
+	}
+	return csi.NewNodeClient(v.b.node.Conn)
+}
 
 func (v *volume) create(ctx context.Context) error {
 	parameters := map[string]string{"minIOPS": "50", "maxIOPS": "50000"}
@@ -154,9 +161,11 @@ func (v *volume) fingerprint(t *testing.T) string {
 	return sum
 }
 
-func (v *volume) publishTo(ctx context.Context) error {
+func (v *volume) publishTo(ctx context.Context) error { return v.publishToNode(ctx, v.b.id) }
+
+func (v *volume) publishToNode(ctx context.Context, id string) error {
 	resp, err := v.controller().ControllerPublishVolume(ctx, &csi.ControllerPublishVolumeRequest{
-		VolumeId: v.id, NodeId: v.b.id, VolumeCapability: v.capability, VolumeContext: v.context,
+		VolumeId: v.id, NodeId: id, VolumeCapability: v.capability, VolumeContext: v.context,
 	})
 	v.grant = resp.GetPublishContext()
 	return err
@@ -193,8 +202,10 @@ func (v *volume) unstage(ctx context.Context) error {
 	return err
 }
 
-func (v *volume) unpublishFrom(ctx context.Context) error {
-	_, err := v.controller().ControllerUnpublishVolume(ctx, &csi.ControllerUnpublishVolumeRequest{VolumeId: v.id, NodeId: v.b.id})
+func (v *volume) unpublishFrom(ctx context.Context) error { return v.unpublishFromNode(ctx, v.b.id) }
+
+func (v *volume) unpublishFromNode(ctx context.Context, id string) error {
+	_, err := v.controller().ControllerUnpublishVolume(ctx, &csi.ControllerUnpublishVolumeRequest{VolumeId: v.id, NodeId: id})
 	return err
 }
 
@@ -211,6 +222,12 @@ func (v *volume) grow(ctx context.Context, bytes int64) error {
 	}); err != nil {
 		return err
 	}
+	return v.growNode(ctx, bytes)
+}
+
+// growNode grows what the node has of a volume that has grown on the array.
+func (v *volume) growNode(ctx context.Context, bytes int64) error {
+	wanted := &csi.CapacityRange{RequiredBytes: bytes}
 	_, err := v.node().NodeExpandVolume(ctx, &csi.NodeExpandVolumeRequest{
 		VolumeId: v.id, VolumePath: v.target, StagingTargetPath: v.staging, CapacityRange: wanted, VolumeCapability: v.capability,
 	})

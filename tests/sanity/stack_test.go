@@ -38,6 +38,7 @@ type stack struct {
 	initiator *fakeInitiator
 	disks     *fakeFilesystem
 	fleet     *placement.Fleet
+	flows     *provision.Flows
 	stop      func() // the driver's, before the test ends
 }
 
@@ -51,7 +52,15 @@ func startArray(t *testing.T) element.Config {
 // startStoppable is startArray with what ends it before the test does.
 func startStoppable(t *testing.T) (reached element.Config, end func()) {
 	t.Helper()
-	array, err := softarray.Open(softarray.Config{DataDir: t.TempDir(), Username: username, Password: password})
+	reached, _, end = startAs(t, softarray.Config{})
+	return reached, end
+}
+
+// startAs is startStoppable with that configuration, and where its iSCSI is.
+func startAs(t *testing.T, c softarray.Config) (reached element.Config, portal string, end func()) {
+	t.Helper()
+	c.DataDir, c.Username, c.Password = t.TempDir(), username, password
+	array, err := softarray.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +81,7 @@ func startStoppable(t *testing.T) (reached element.Config, end func()) {
 	return element.Config{
 		Endpoint: "https://" + control.Addr().String() + "/json-rpc/12.5",
 		Username: username, Password: password, CAFile: array.CAFile(),
-	}, end
+	}, data.Addr().String(), end
 }
 
 func listen(t *testing.T) net.Listener {
@@ -114,9 +123,9 @@ func serve(t *testing.T, cluster string, members ...placement.Member) *stack {
 		initiator: newFakeInitiator(), disks: newFakeFilesystem(),
 		fleet: placement.NewFleet(cluster, members),
 	}
-	flows := provision.New(s.fleet, cluster)
+	s.flows = provision.New(s.fleet, cluster)
 	d, err := driver.New(driver.Options{
-		Version: "test", Controller: driver.NewController(flows, flows, flows), Groups: driver.NewGroupController(flows), Node: s.node(t),
+		Version: "test", Controller: driver.NewController(s.flows, s.flows, s.flows), Groups: driver.NewGroupController(s.flows), Node: s.node(t),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +169,7 @@ func member(t *testing.T, name string, reached element.Config, cluster string) p
 
 func (s *stack) node(t *testing.T) *driver.Node {
 	t.Helper()
-	stager, err := stage.New(stage.Options{Iscsi: s.initiator, Disks: s.disks, Mounts: s.disks, RecordsDir: t.TempDir()})
+	stager, err := stage.New(stage.Options{Iscsi: s.initiator, Daemons: s.initiator, Disks: s.disks, Mounts: s.disks, RecordsDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

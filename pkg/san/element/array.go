@@ -65,6 +65,9 @@ type Array struct {
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
 
+	looks             batcher[none, int64, *api.Volume] // nil = there is none of that id
+	deletions, purges batcher[none, int64, none]
+
 	uniqueID atomic.Pointer[string] // the array that answered first
 
 	info     cached[api.ClusterInfo]
@@ -99,6 +102,7 @@ func New(c Config) (*Array, error) {
 	}
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
+	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
 	a.SetCHAP(c.CHAP)
 	return a, nil
 }
@@ -177,7 +181,7 @@ func (a *Array) Capacity(ctx context.Context) (san.Capacity, error) {
 	if err != nil {
 		return san.Capacity{}, fail("read capacity of array", a.client.Endpoint(), err)
 	}
-	return san.Capacity{BoundBytes: c.MaxOverProvisionableSpace, BlockBytes: c.MaxUsedSpace, MaxIOPS: c.MaxIOPS}, nil
+	return san.Capacity{BoundBytes: c.MaxOverProvisionableSpace, BlockBytes: c.MaxUsedSpace, UsedBytes: c.UsedSpace, MaxIOPS: c.MaxIOPS}, nil
 }
 
 // account is the id of a tenant; the configured one is made where it is

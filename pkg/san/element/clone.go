@@ -84,7 +84,7 @@ func (a *Array) createClone(ctx context.Context, key nameKey, pending []candidat
 		}
 	}
 	a.discard(ctx, pending)
-	r = a.ownedBy(record{name: req.Name, note: req.Note, source: o.mark}, req.Owner, key.name)
+	r = a.ownedBy(record{name: req.Name, note: req.Note, keep: req.Keep, source: o.mark}, req.Owner, key.name)
 	r.state = pendingPrefix + a.config.Incarnation
 	if v, err = a.clone(ctx, key, o, size, r); err != nil {
 		a.forgetWhatIsGone(err, req)
@@ -173,7 +173,7 @@ func (a *Array) wait(ctx context.Context, done func() (bool, error)) error {
 // claimClone makes a pending clone the volume of its name, in the call that
 // takes the source's QoS from it.
 func (a *Array) claimClone(ctx context.Context, v api.Volume, r record, s shape, req san.CreateRequest) (api.Volume, record, error) {
-	r.state, r.note = stateClaimed, req.Note
+	r.state, r.note, r.keep = stateClaimed, req.Note, req.Keep
 	r = a.ownedBy(r, req.Owner, v.Name)
 	attributes, err := r.attributes(v.Name)
 	if err != nil {

@@ -28,6 +28,13 @@ func makeVolume(t *testing.T, a *Array, name string) *san.Volume {
 	return v
 }
 
+// deletion is how a deletion ends.
+func deletion(t *testing.T, a *Array, h san.Handle) error {
+	t.Helper()
+	_, err := a.Delete(t.Context(), h)
+	return err
+}
+
 // plant makes a volume behind the driver's back.
 func plant(t *testing.T, b *bench, account int64, name string, attributes api.Attributes) api.Volume {
 	t.Helper()
@@ -158,13 +165,31 @@ func TestForeignKeysSurvive(t *testing.T) {
 	}
 }
 
+// TestDiscardCutOff: a duplicate that was never handed out, and whose removal was
+// cut off before the purge, does not stay in the recycle bin; what was handed
+// out and deleted by hand does.
+func TestDiscardCutOff(t *testing.T) {
+	b := newBench(t)
+	a := b.open(t, "east", "two")
+	v := makeVolume(t, a, "pvc-1")
+	left := plant(t, b, b.volume(t, v.Handle.Volume).AccountID, "pvc-1", api.Attributes{keyCluster: quote("east"), keyState: quote(pendingPrefix + "one")})
+	must(t, b.client.DeleteVolume(t.Context(), left.VolumeID))
+	must(t, b.client.DeleteVolume(t.Context(), v.Handle.Volume))
+	must(t, a.Sweep(t.Context()))
+	now, err := b.client.ListVolumes(t.Context(), api.ListVolumesRequest{})
+	must(t, err)
+	if len(now) != 1 || now[0].VolumeID != v.Handle.Volume {
+		t.Errorf("volumes %+v; want %d alone", now, v.Handle.Volume)
+	}
+}
+
 // TestDeletionCutOff: a call that was cut off between deletion and purge is
 // finished by its repetition.
 func TestDeletionCutOff(t *testing.T) {
 	b := newBench(t)
 	v := makeVolume(t, b.open(t, "east", "one"), "pvc-1")
 	must(t, b.client.DeleteVolume(t.Context(), v.Handle.Volume))
-	must(t, b.open(t, "east", "two").Delete(t.Context(), v.Handle, false))
+	must(t, deletion(t, b.open(t, "east", "two"), v.Handle))
 	if left, err := b.client.ListVolumes(t.Context(), api.ListVolumesRequest{}); err != nil || len(left) != 0 {
 		t.Errorf("volumes %+v, %v; want none", left, err)
 	}

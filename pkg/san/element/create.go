@@ -82,7 +82,7 @@ func (a *Array) Find(ctx context.Context, name, account string) (*san.Volume, er
 
 // make is CreateVolume and the claim.
 func (a *Array) make(ctx context.Context, key nameKey, size int64, shape shape, req san.CreateRequest) (api.Volume, record, error) {
-	r := a.ownedBy(record{name: req.Name, note: req.Note, blank: true}, req.Owner, key.name)
+	r := a.ownedBy(record{name: req.Name, note: req.Note, keep: req.Keep, blank: true}, req.Owner, key.name)
 	r.state = pendingPrefix + a.config.Incarnation
 	attributes, err := r.attributes(key.name)
 	if err != nil {
@@ -96,12 +96,14 @@ func (a *Array) make(ctx context.Context, key nameKey, size int64, shape shape, 
 		a.forgetWhatIsGone(err, req)
 		return v, r, err
 	}
-	return a.claim(ctx, v, r, req)
+	r.state = stateClaimed
+	v, err = a.write(ctx, v, r)
+	return v, r, err
 }
 
-// claim makes a pending volume the one of its name.
+// claim makes a volume that an earlier call left pending the one of its name.
 func (a *Array) claim(ctx context.Context, v api.Volume, r record, req san.CreateRequest) (api.Volume, record, error) {
-	r.state, r.note = stateClaimed, req.Note
+	r.state, r.note, r.keep = stateClaimed, req.Note, req.Keep
 	r = a.ownedBy(r, req.Owner, v.Name)
 	v, err := a.write(ctx, v, r)
 	return v, r, err

@@ -199,6 +199,6 @@ func TestOthersSnapshots(t *testing.T) {
 	}
 	_, err = east.Create(t.Context(), san.CreateRequest{Name: "restored", SizeBytes: gib, Source: san.Source{Snapshot: byHand}})
 	must(t, err)
-	expect(t, east.Delete(t.Context(), v.Handle, false), san.ErrBusy, "3 snapshots")
+	expect(t, deletion(t, east, v.Handle), san.ErrBusy, "3 snapshots")
 	must(t, east.DeleteSnapshot(t.Context(), byHand))
 }

@@ -10,58 +10,52 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// Delete removes a volume, and what pending duplicates of its name there are.
-func (a *Array) Delete(ctx context.Context, h san.Handle, keep bool) error {
-	v, r, err := a.delete(ctx, h, keep)
+// Delete removes a volume: one look at it, one at its snapshots, the deletion
+// and the purge. What is wanted of several volumes at once shares the calls.
+// Pending duplicates of its name are left to Sweep.
+func (a *Array) Delete(ctx context.Context, h san.Handle) (purged bool, err error) {
+	purged, err = a.delete(ctx, h)
 	if errors.Is(err, san.ErrNotFound) {
-		return nil
-	}
-	if err == nil && r.owner.Cluster != "" {
-		err = a.deleteDuplicates(ctx, nameKey{v.AccountID, v.Name})
+		return false, nil
 	}
 	if err != nil {
-		return fail("delete volume", h, err)
+		return false, fail("delete volume", h, err)
 	}
-	return nil
+	return purged, nil
 }
 
-func (a *Array) delete(ctx context.Context, h san.Handle, keep bool) (v api.Volume, r record, err error) {
+func (a *Array) delete(ctx context.Context, h san.Handle) (purged bool, err error) {
 	unlock, err := a.volumes.lock(ctx, h.Volume)
 	if err != nil {
-		return v, r, err
+		return false, err
 	}
 	defer unlock()
 	// A deleted volume is found as well: a call that was cut off between the
 	// deletion and the purge is finished.
-	if v, err = a.find(ctx, h); err != nil {
-		return v, r, err
+	v, err := a.find(ctx, h)
+	if err != nil {
+		return false, err
 	}
-	if r, err = a.read(v); err != nil {
-		return v, r, err
+	r, err := a.read(v)
+	if err != nil {
+		return false, err
 	}
 	if v.Status == api.StatusDeleted {
-		if keep || r.state == stateKept || h.UUID == "" || r.owner.Cluster == "" {
-			return v, r, nil // to be kept, or not proven ours: left to the array's own purge
+		if r.stays() || h.UUID == "" {
+			return false, nil // to be kept, or not proven ours: left to the array's own purge
 		}
-		return v, r, a.remove(ctx, v, keep)
+		return true, a.remove(ctx, v, false)
 	}
 	if len(r.grants) > 0 {
-		return v, r, fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
+		return false, fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
 	}
 	if err := a.checkSnapshots(ctx, v); err != nil {
-		return v, r, err
+		return false, err
 	}
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
-		return v, r, err
+		return false, err
 	}
-	if keep && r.owner.Cluster != "" {
-		// A repeated call does not find the volume, and knows of no wish to keep it.
-		r.state = stateKept
-		if v, err = a.write(ctx, v, r); err != nil {
-			return v, r, err
-		}
-	}
-	return v, r, a.remove(ctx, v, keep)
+	return !r.stays(), a.remove(ctx, v, r.stays())
 }
 
 // checkSnapshots is ErrBusy where a volume has snapshots, whoever made them: they
@@ -88,17 +82,36 @@ func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
 func (a *Array) remove(ctx context.Context, v api.Volume, keep bool) error {
 	a.recent.drop(v.VolumeID)
 	if v.Status != api.StatusDeleted {
-		if err := a.client.DeleteVolume(ctx, v.VolumeID); err != nil && !gone(err) && !a.isDeleted(ctx, v, err) {
+		if _, err := a.deletions.do(ctx, none{}, v.VolumeID); err != nil && !gone(err) && !a.isDeleted(ctx, v, err) {
 			return err
 		}
 	}
 	if keep {
 		return nil
 	}
-	if err := a.client.PurgeDeletedVolume(ctx, v.VolumeID); err != nil && !gone(err) {
+	if _, err := a.purges.do(ctx, none{}, v.VolumeID); err != nil && !gone(err) {
 		return err
 	}
 	return nil
+}
+
+// deleteAll and purgeAll are the calls for one volume and for several.
+func (a *Array) deleteAll(ctx context.Context, _ none, volumes []int64) []answer[none] {
+	return apart(volumes, func(volumes []int64) error {
+		if len(volumes) == 1 {
+			return a.client.DeleteVolume(ctx, volumes[0])
+		}
+		return a.client.DeleteVolumes(ctx, volumes)
+	})
+}
+
+func (a *Array) purgeAll(ctx context.Context, _ none, volumes []int64) []answer[none] {
+	return apart(volumes, func(volumes []int64) error {
+		if len(volumes) == 1 {
+			return a.client.PurgeDeletedVolume(ctx, volumes[0])
+		}
+		return a.client.PurgeDeletedVolumes(ctx, volumes)
+	})
 }
 
 // isDeleted tells whether a refused deletion was carried out before, by a call
@@ -118,16 +131,6 @@ func (a *Array) isDeleted(ctx context.Context, v api.Volume, refusal error) bool
 		}
 	}
 	return true
-}
-
-// deleteDuplicates purges what creates that were cut off left under a name.
-func (a *Array) deleteDuplicates(ctx context.Context, key nameKey) error {
-	unlock, err := a.names.lock(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return a.purgePending(ctx, key)
 }
 
 // purgePending purges the pending volumes of a name. Its caller holds the name's

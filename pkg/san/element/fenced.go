@@ -54,8 +54,8 @@ func (r record) bar(n san.Node) record {
 	if i := r.holderOf(n.IQN); i >= 0 {
 		epoch = r.grants[i].epoch
 	}
-	kept := slices.DeleteFunc(slices.Clone(r.fenced), func(f fenced) bool { return f.mark == markOf(n) })
-	r.fenced = append(kept, fenced{markOf(n), max(epoch, 1)})
+	r.fenced = slices.DeleteFunc(slices.Clone(r.fenced), func(f fenced) bool { return f.mark == markOf(n) })
+	r.fenced = append(r.fenced, fenced{markOf(n), max(epoch, 1)})
 	return r
 }
 

@@ -49,7 +49,7 @@ func TestVolumeInForeignGroup(t *testing.T) {
 	must(t, err)
 	_, err = a.Grant(t.Context(), v.Handle, testNode(t, "a"), san.Mode{})
 	expect(t, err, san.ErrBusy, "by-hand")
-	expect(t, a.Delete(t.Context(), v.Handle, false), san.ErrBusy, "by-hand")
+	expect(t, deletion(t, a, v.Handle), san.ErrBusy, "by-hand")
 	must(t, a.Sweep(t.Context()))
 	if groups := b.groups(t); len(groups) != 1 || len(groups[0].Volumes) != 1 {
 		t.Errorf("groups %+v; want the foreign one, untouched", groups)
@@ -64,7 +64,7 @@ func TestOtherClustersVolumes(t *testing.T) {
 	expect(t, err, san.ErrExists, "west", "east")
 	_, err = east.Get(t.Context(), v.Handle)
 	expect(t, err, san.ErrBusy, "west")
-	expect(t, east.Delete(t.Context(), v.Handle, false), san.ErrBusy, "west")
+	expect(t, deletion(t, east, v.Handle), san.ErrBusy, "west")
 	_, err = east.Find(t.Context(), "pvc-1", "")
 	expect(t, err, san.ErrNotFound)
 	if listed, _, err := east.List(t.Context(), "", 0); err != nil || len(listed) != 0 {
@@ -97,10 +97,11 @@ func TestVolumeImportedByHand(t *testing.T) {
 	_, err = b.open(t, "west", "one").Grant(t.Context(), h, testNode(t, "b"), san.Mode{Shared: true})
 	expect(t, err, san.ErrBusy, "east")
 	must(t, a.Revoke(t.Context(), h, n))
-	must(t, a.Delete(t.Context(), h, true))
-	must(t, a.Delete(t.Context(), h, false))
-	if b.volume(t, raw.VolumeID).Status != api.StatusDeleted {
-		t.Error("a volume in the recycle bin is purged by number alone")
+	for range 2 {
+		must(t, deletion(t, a, h))
+		if b.volume(t, raw.VolumeID).Status != api.StatusDeleted {
+			t.Error("an imported volume does not stay in the recycle bin")
+		}
 	}
 }
 

@@ -109,7 +109,7 @@ func (a *Array) give(ctx context.Context, h san.Handle, v api.Volume, r record, 
 	if err == nil {
 		chap, err = a.prove(ctx, n, anew)
 	}
-	if g, known, _ := a.groups.get(n.IQN); err == nil && !(known && slices.Contains(v.VolumeAccessGroups, g.ID)) {
+	if g, known, _ := a.groups.get(n.IQN); err == nil && (!known || !slices.Contains(v.VolumeAccessGroups, g.ID)) {
 		err = a.join(ctx, n, v.VolumeID)
 	}
 	if err == nil {

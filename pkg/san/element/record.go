@@ -20,11 +20,12 @@ const (
 	keyPVC     = keyPrefix + "pvc"    // namespace/name
 	keyPV      = keyPrefix + "pv"     //
 	keyClass   = keyPrefix + "class"  //
-	keyState   = keyPrefix + "state"  // pending:<incarnation>, claimed, imported or kept
+	keyState   = keyPrefix + "state"  // pending:<incarnation>, claimed or imported
 	keyBlank   = keyPrefix + "blank"  // "1": made empty by this driver
 	keySource  = keyPrefix + "source" // of a clone: what it was made of, see origin
 	keyEpoch   = keyPrefix + "epoch"  // grants counted so far
 	keyNote    = keyPrefix + "note"   // see packText
+	keyKeep    = keyPrefix + "keep"   // "1": once deleted, it stays in the recycle bin
 	keyGrants  = keyPrefix + "grants" // <node id>=<epoch>, 's' if shared, 'r' if read only; separated by spaces
 	keyFence   = keyPrefix + "fence"  // <former access> <tag of a node in grants>: a fence is under way
 	keyFenced  = keyPrefix + "fenced" // <mark of a node>=<epoch>; separated by spaces: no grant to it until it has confirmed
@@ -34,7 +35,6 @@ const (
 
 	stateClaimed  = "claimed"
 	stateImported = "imported"
-	stateKept     = "kept" // deleted, to stay in the recycle bin
 	pendingPrefix = "pending:"
 )
 
@@ -43,6 +43,7 @@ type record struct {
 	name    string // the caller's
 	owner   san.Owner
 	note    string
+	keep    bool
 	state   string
 	blank   bool
 	source  string
@@ -75,6 +76,10 @@ type fenced struct {
 }
 
 func (r record) pending() bool { return strings.HasPrefix(r.state, pendingPrefix) }
+
+// stays tells whether the volume, once deleted, stays in the recycle bin: its
+// class says so, or it was not made by this driver.
+func (r record) stays() bool { return r.keep || r.state == stateImported || r.owner.Cluster == "" }
 
 // holderOf is the place of the initiator's grant, -1 where it has none.
 func (r record) holderOf(iqn string) int {
@@ -127,7 +132,8 @@ func readRecord(v api.Volume) (record, error) {
 		texts[key] = text
 	}
 	r.owner = san.Owner{Cluster: texts[keyCluster], PVC: texts[keyPVC], PV: texts[keyPV], StorageClass: texts[keyClass]}
-	r.state, r.blank, r.source = texts[keyState], texts[keyBlank] == "1", texts[keySource]
+	r.state, r.source = texts[keyState], texts[keySource]
+	r.blank, r.keep = texts[keyBlank] == "1", texts[keyKeep] == "1"
 	for key, to := range map[string]*string{keyName: &r.name, keyNote: &r.note} {
 		packed, ok := texts[key]
 		if !ok {
@@ -209,6 +215,9 @@ func (r record) attributes(elementName string) (api.Attributes, error) {
 	}
 	if r.blank {
 		texts[keyBlank] = "1"
+	}
+	if r.keep {
+		texts[keyKeep] = "1"
 	}
 	if r.epoch != 0 {
 		texts[keyEpoch] = strconv.FormatInt(r.epoch, 10)

@@ -37,7 +37,7 @@ func (a *Array) Sweep(ctx context.Context) error {
 		return fail("sweep array", a.client.Endpoint(), err)
 	}
 	var failures []error
-	err = a.each(ctx, 1, func(v api.Volume) (bool, error) {
+	err = a.pages(ctx, api.ListVolumesRequest{StartVolumeID: 1}, func(v api.Volume) (bool, error) {
 		if err := a.sweepVolume(ctx, id.UniqueID, v, groups); err != nil {
 			failures = append(failures, fail("sweep volume", v.VolumeID, err))
 		}
@@ -64,8 +64,13 @@ func (a *Array) sweepVolume(ctx context.Context, array string, v api.Volume, gro
 	if err != nil || r.owner.Cluster != a.config.Cluster {
 		return err
 	}
-	if r.pending() {
+	switch {
+	case r.pending() && v.Status == api.StatusDeleted:
+		return a.sweepDeleted(ctx, v)
+	case r.pending():
 		return a.sweepPending(ctx, nameKey{v.AccountID, v.Name})
+	case v.Status != api.StatusActive:
+		return nil // handed out and deleted since: its deletion's retry purges it
 	}
 	stray := slices.ContainsFunc(groups, func(g group) bool {
 		n, ok := g.node()
@@ -86,6 +91,17 @@ func (a *Array) sweepPending(ctx context.Context, key nameKey) error {
 	}
 	defer unlock()
 	return a.purgePending(ctx, key)
+}
+
+// sweepDeleted purges a volume that was never handed out and that a discard,
+// cut off, left in the recycle bin, where it would hold its floor.
+func (a *Array) sweepDeleted(ctx context.Context, v api.Volume) error {
+	unlock, free := a.names.try(nameKey{v.AccountID, v.Name})
+	if !free {
+		return nil
+	}
+	defer unlock()
+	return a.remove(ctx, v, false)
 }
 
 // sweepAccess finishes a fence and drops members that nobody was granted.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/qos"
@@ -46,18 +47,30 @@ func (a *Array) find(ctx context.Context, h san.Handle) (api.Volume, error) {
 	if err := a.isThis(ctx, h.Array); err != nil {
 		return api.Volume{}, err
 	}
-	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{VolumeIDs: []int64{h.Volume}})
+	v, err := a.looks.do(ctx, none{}, h.Volume)
 	if err != nil {
 		return api.Volume{}, err
 	}
-	i := slices.IndexFunc(volumes, func(v api.Volume) bool { return v.VolumeID == h.Volume })
-	if i < 0 {
+	if v == nil {
 		return api.Volume{}, fmt.Errorf("the array has no volume %d: %w", h.Volume, san.ErrNotFound)
 	}
-	if have := uuidPart(volumes[i]); h.UUID != "" && have != h.UUID {
+	if have := uuidPart(*v); h.UUID != "" && have != h.UUID {
 		return api.Volume{}, fmt.Errorf("volume %d is another one now, its UUID begins %q: %w", h.Volume, have, san.ErrNotFound)
 	}
-	return volumes[i], nil
+	return *v, nil
+}
+
+// lookAll reads the volumes of those numbers.
+func (a *Array) lookAll(ctx context.Context, _ none, numbers []int64) []answer[*api.Volume] {
+	asked := slices.Compact(slices.Sorted(slices.Values(numbers)))
+	listed, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{VolumeIDs: asked})
+	answers := same[*api.Volume](len(numbers), nil, err)
+	for i, number := range numbers {
+		if at := slices.IndexFunc(listed, func(v api.Volume) bool { return v.VolumeID == number }); at >= 0 {
+			answers[i].value = &listed[at]
+		}
+	}
+	return answers
 }
 
 // read reads the record of a volume; ErrBusy where another cluster owns it.
@@ -140,12 +153,13 @@ func (a *Array) describe(ctx context.Context, v api.Volume, r record) (*san.Volu
 	if err != nil {
 		return nil, err
 	}
+	created, _ := time.Parse(time.RFC3339, v.CreateTime) // zero where it cannot be read
 	return &san.Volume{
 		Handle: san.Handle{Array: id.UniqueID, Volume: v.VolumeID, UUID: uuidPart(v)},
 		Name:   r.name, SizeBytes: v.TotalSize,
 		QoS:    qos.Values{Min: v.QoS.MinIOPS, Max: v.QoS.MaxIOPS, Burst: v.QoS.BurstIOPS},
 		Policy: name, NAA: strings.ToLower(v.NAA), Owner: r.owner, Note: r.note,
-		Blank: r.blank, Nodes: r.nodes(), Fault: faultOf(v, r),
+		Blank: r.blank, Imported: r.state == stateImported || r.owner.Cluster == "", Created: created, Nodes: r.nodes(), Fault: faultOf(v, r),
 	}, nil
 }
 

@@ -172,12 +172,12 @@ func cloneOutlives(t *testing.T, s Subject) {
 	restored := clone(t, s.Array, "restored", san.Source{Snapshot: snap.Handle})
 	copied := clone(t, s.Array, "copied", san.Source{Volume: v.Handle})
 	must(t, s.Array.DeleteSnapshot(t.Context(), snap.Handle))
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	remove(t, s.Array, v.Handle)
 	for _, left := range []san.Volume{restored, copied} {
 		get(t, s.Array, left.Handle)
 		again := clone(t, s.Array, left.Name+"-again", san.Source{Volume: left.Handle})
-		must(t, s.Array.Delete(t.Context(), left.Handle, false))
-		must(t, s.Array.Delete(t.Context(), again.Handle, false))
+		remove(t, s.Array, left.Handle)
+		remove(t, s.Array, again.Handle)
 	}
 	counts(t, "volumes", s.Volumes(t), 0)
 }
@@ -230,8 +230,8 @@ func cloneLandsAfterRetry(t *testing.T, s Subject) {
 	if again := clone(t, a, "clone-1", from); again.Handle != made.Handle {
 		t.Errorf("the name gives %v, then %v", made.Handle, again.Handle)
 	}
-	must(t, a.Delete(t.Context(), made.Handle, false))
-	must(t, a.Delete(t.Context(), v.Handle, false))
+	remove(t, a, made.Handle)
+	remove(t, a, v.Handle)
 	counts(t, "volumes", s.Volumes(t), 0)
 }
 
@@ -240,7 +240,7 @@ func cloneLandsAfterDelete(t *testing.T, s Subject) {
 	from := san.Source{Volume: v.Handle}
 	held := loseClone(t, s, from)
 	a := s.Restart(t)
-	must(t, a.Delete(t.Context(), clone(t, a, "clone-1", from).Handle, false))
+	remove(t, a, clone(t, a, "clone-1", from).Handle)
 	held.Land(t)
 	if again := clone(t, a, "clone-1", from); again.Blank {
 		t.Error("a clone may be formatted")

@@ -257,7 +257,7 @@ func createLandsAfterDelete(t *testing.T, s Subject) {
 	wants(t, err, san.ErrUnavailable)
 	a := s.Restart(t)
 	v := create(t, a, "pvc-1")
-	must(t, a.Delete(t.Context(), v.Handle, false))
+	remove(t, a, v.Handle)
 	hold.Land(t)
 	must(t, a.Sweep(t.Context()))
 	counts(t, "volumes", s.Volumes(t), 0)

@@ -142,7 +142,8 @@ func fenceOldConfirmation(t *testing.T, s Subject) {
 func fenceDeleted(t *testing.T, s Subject) {
 	n := node(t, 1)
 	v, epoch := fenced(t, s, n)
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	_, err := s.Array.Delete(t.Context(), v.Handle)
+	must(t, err)
 	tells(t, s.Array, v, n, 0)
 	must(t, s.Array.Confirm(t.Context(), v.Handle, n, epoch))
 }

@@ -16,10 +16,10 @@ func promiseTests() map[string]func(*testing.T, Subject) {
 }
 
 func promisesOfEveryState(t *testing.T, s Subject) {
-	used, kept, purged := create(t, s.Array, "pvc-used"), create(t, s.Array, "pvc-kept"), create(t, s.Array, "pvc-purged")
+	used, kept, purged := create(t, s.Array, "pvc-used"), createKept(t, s.Array, "pvc-kept"), create(t, s.Array, "pvc-purged")
 	grant(t, s.Array, used, node(t, 1), san.Mode{})
-	must(t, s.Array.Delete(t.Context(), kept.Handle, true))
-	must(t, s.Array.Delete(t.Context(), purged.Handle, false))
+	remove(t, s.Array, kept.Handle)
+	remove(t, s.Array, purged.Handle)
 	held := s.DelayCreate(t)
 	if _, err := s.Array.Create(t.Context(), request("pvc-late")); err == nil {
 		t.Fatal("a create that was held back succeeded")

@@ -27,7 +27,7 @@ func revokeIsIdempotent(t *testing.T, s Subject) {
 		counts(t, "nodes", len(get(t, s.Array, v.Handle).Nodes), 0)
 		counts(t, "doors", s.Doors(t), 0)
 	}
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	remove(t, s.Array, v.Handle)
 	must(t, s.Array.Revoke(t.Context(), v.Handle, n))
 	must(t, s.Array.Revoke(t.Context(), san.Handle{Array: "none", Volume: 1}, n))
 }
@@ -51,7 +51,7 @@ func revokeEndsSession(t *testing.T, s Subject) {
 	// What was locked for it is open again.
 	grant(t, s.Array, v, node(t, 2), san.Mode{})
 	must(t, s.Array.Revoke(t.Context(), v.Handle, node(t, 2)))
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	remove(t, s.Array, v.Handle)
 }
 
 func revokeShared(t *testing.T, s Subject) {

@@ -90,6 +90,29 @@ func create(t *testing.T, a san.Array, name string) san.Volume {
 	return *v
 }
 
+// createKept makes a volume that stays in the recycle bin.
+func createKept(t *testing.T, a san.Array, name string) san.Volume {
+	t.Helper()
+	r := request(name)
+	r.Keep = true
+	v, err := a.Create(t.Context(), r)
+	must(t, err)
+	return *v
+}
+
+func remove(t *testing.T, a san.Array, h san.Handle) {
+	t.Helper()
+	_, err := a.Delete(t.Context(), h)
+	must(t, err)
+}
+
+// keepsVolume checks that a deletion is refused as busy.
+func keepsVolume(t *testing.T, a san.Array, h san.Handle, words ...string) {
+	t.Helper()
+	_, err := a.Delete(t.Context(), h)
+	wants(t, err, san.ErrBusy, words...)
+}
+
 func grant(t *testing.T, a san.Array, v san.Volume, n san.Node, m san.Mode) san.Grant {
 	t.Helper()
 	g, err := a.Grant(t.Context(), v.Handle, n, m)

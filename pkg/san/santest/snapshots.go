@@ -186,7 +186,7 @@ func snapshotLandsAfterDelete(t *testing.T, s Subject) {
 	held.Land(t)
 	must(t, a.Sweep(t.Context()))
 	counts(t, "snapshots", s.Snapshots(t), 0)
-	must(t, a.Delete(t.Context(), v.Handle, false))
+	remove(t, a, v.Handle)
 }
 
 func snapshotDeleted(t *testing.T, s Subject) {
@@ -215,14 +215,12 @@ func snapshotDeleted(t *testing.T, s Subject) {
 func snapshotKeepsVolume(t *testing.T, s Subject) {
 	v := create(t, s.Array, "pvc-1")
 	made := snapshot(t, s.Array, "snap-1", v)
-	for _, keep := range []bool{true, false} {
-		wants(t, s.Array.Delete(t.Context(), v.Handle, keep), san.ErrBusy, "snapshot", fmt.Sprint(made.Handle.Snapshot))
-		if now := get(t, s.Array, v.Handle); now.Name != v.Name {
-			t.Errorf("the volume is %+v now", now)
-		}
+	keepsVolume(t, s.Array, v.Handle, "snapshot", fmt.Sprint(made.Handle.Snapshot))
+	if now := get(t, s.Array, v.Handle); now.Name != v.Name {
+		t.Errorf("the volume is %+v now", now)
 	}
 	must(t, s.Array.DeleteSnapshot(t.Context(), made.Handle))
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	remove(t, s.Array, v.Handle)
 	counts(t, "volumes", s.Volumes(t), 0)
 }
 

@@ -40,7 +40,7 @@ func sweepRemovesAccess(t *testing.T, s Subject) {
 	counts(t, "sessions", s.Sessions(), 0)
 	must(t, s.Array.Revoke(t.Context(), other.Handle, n))
 	counts(t, "doors", s.Doors(t), 0)
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	remove(t, s.Array, v.Handle)
 }
 
 func sweepBesideCalls(t *testing.T, s Subject) {
@@ -83,7 +83,7 @@ func lifecycle(t *testing.T, a san.Array, name string, n san.Node) {
 	if err := a.Revoke(t.Context(), v.Handle, n); err != nil {
 		t.Error(err)
 	}
-	if err := a.Delete(t.Context(), v.Handle, false); err != nil {
+	if _, err := a.Delete(t.Context(), v.Handle); err != nil {
 		t.Error(err)
 	}
 }

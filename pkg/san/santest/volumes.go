@@ -54,7 +54,7 @@ func findByName(t *testing.T, s Subject) {
 	if found.Handle != v.Handle || found.Name != "pvc 1" {
 		t.Errorf("found %+v; want %+v", found, v)
 	}
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	remove(t, s.Array, v.Handle)
 	_, err = s.Array.Find(t.Context(), "pvc 1", "")
 	wants(t, err, san.ErrNotFound)
 }
@@ -62,7 +62,7 @@ func findByName(t *testing.T, s Subject) {
 func deleteIsIdempotent(t *testing.T, s Subject) {
 	v := create(t, s.Array, "pvc-1")
 	for range 2 {
-		must(t, s.Array.Delete(t.Context(), v.Handle, false))
+		remove(t, s.Array, v.Handle)
 		counts(t, "volumes", s.Volumes(t), 0)
 	}
 	_, err := s.Array.Get(t.Context(), v.Handle)
@@ -75,17 +75,17 @@ func deleteIsIdempotent(t *testing.T, s Subject) {
 func deleteGranted(t *testing.T, s Subject) {
 	v, n := create(t, s.Array, "pvc-1"), node(t, 1)
 	grant(t, s.Array, v, n, san.Mode{})
-	wants(t, s.Array.Delete(t.Context(), v.Handle, false), san.ErrBusy, n.IQN)
+	keepsVolume(t, s.Array, v.Handle, n.IQN)
 	get(t, s.Array, v.Handle)
 	must(t, s.Array.Revoke(t.Context(), v.Handle, n))
-	must(t, s.Array.Delete(t.Context(), v.Handle, false))
+	remove(t, s.Array, v.Handle)
 	counts(t, "volumes", s.Volumes(t), 0)
 }
 
 func deleteKeeps(t *testing.T, s Subject) {
-	v := create(t, s.Array, "pvc-1")
+	v := createKept(t, s.Array, "pvc-1")
 	for range 2 {
-		must(t, s.Array.Delete(t.Context(), v.Handle, true))
+		remove(t, s.Array, v.Handle)
 		counts(t, "volumes in the bin", s.Volumes(t), 1)
 	}
 	_, err := s.Array.Get(t.Context(), v.Handle)
@@ -93,8 +93,7 @@ func deleteKeeps(t *testing.T, s Subject) {
 	if next := create(t, s.Array, "pvc-1"); next.Handle == v.Handle {
 		t.Errorf("the next volume has the deleted one's handle %v", next.Handle)
 	}
-	// A repeated call finds no volume whose class would say to keep it.
-	must(t, s.Restart(t).Delete(t.Context(), v.Handle, false))
+	remove(t, s.Restart(t), v.Handle)
 	counts(t, "volumes", s.Volumes(t), 2)
 }
 
@@ -102,7 +101,7 @@ func deleteOther(t *testing.T, s Subject) {
 	v := create(t, s.Array, "pvc-1")
 	h := v.Handle
 	h.UUID = "00000000"
-	must(t, s.Array.Delete(t.Context(), h, false))
+	remove(t, s.Array, h)
 	get(t, s.Array, v.Handle)
 }
 
@@ -200,8 +199,7 @@ func listPages(t *testing.T, s Subject) {
 	for i := range 7 {
 		want[create(t, s.Array, fmt.Sprintf("pvc-%d", i)).Handle] = true
 	}
-	deleted := create(t, s.Array, "deleted")
-	must(t, s.Array.Delete(t.Context(), deleted.Handle, true))
+	remove(t, s.Array, createKept(t, s.Array, "deleted").Handle)
 	for _, limit := range []int{1, 3, 7, 8, 0} {
 		seen, start := map[san.Handle]bool{}, ""
 		for pages := 0; pages == 0 || start != ""; pages++ {

@@ -26,6 +26,8 @@ const (
 	opLeft     = 0x26
 	immediate  = 0x40
 	finalBit   = 0x80
+	readBit    = 0x40 // of a command
+	writeBit   = 0x20
 	operation  = 1 << 2 // current stage in a login's flags: operational negotiation
 	full       = 3      // next stage: full feature phase
 )
@@ -81,9 +83,20 @@ func (s *Session) login(target string) error {
 // Read carries out a command that returns at most n bytes. Unit attentions,
 // which every session begins with, are passed over.
 func (s *Session) Read(cdb []byte, n int) ([]byte, error) {
+	return s.repeated(cdb, func() ([]byte, byte, error) { return s.command(cdb, readBit, n, nil) })
+}
+
+// Write carries out a command with at most 8 KiB of data, which go with it. Unit
+// attentions are passed over.
+func (s *Session) Write(cdb, data []byte) error {
+	_, err := s.repeated(cdb, func() ([]byte, byte, error) { return s.command(cdb, writeBit, len(data), data) })
+	return err
+}
+
+func (s *Session) repeated(cdb []byte, command func() ([]byte, byte, error)) ([]byte, error) {
 	const attentions = 8
 	for range attentions {
-		data, status, err := s.command(cdb, n)
+		data, status, err := command()
 		if err != nil || status == 0 {
 			return data, err
 		}
@@ -94,12 +107,13 @@ func (s *Session) Read(cdb []byte, n int) ([]byte, error) {
 	return nil, fmt.Errorf("CDB % x: nothing but unit attentions", cdb)
 }
 
-func (s *Session) command(cdb []byte, n int) (data []byte, status byte, err error) {
-	h := [headerLen]byte{opCommand, finalBit | 0x40}
+// command carries out a command that moves n bytes in the direction of the bit.
+func (s *Session) command(cdb []byte, bit byte, n int, out []byte) (data []byte, status byte, err error) {
+	h := [headerLen]byte{opCommand, finalBit | bit}
 	h[9] = s.lun
 	binary.BigEndian.PutUint32(h[20:], uint32(n))
 	copy(h[32:], cdb)
-	answer, segment, err := s.exchange(h, nil)
+	answer, segment, err := s.exchange(h, out)
 	for ; err == nil && answer[0] == opDataIn; answer, segment, err = s.receive() {
 		data = append(data, segment...)
 		if answer[1]&0x01 != 0 {

@@ -1,0 +1,157 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/san-csi/san-csi/pkg/placement"
+	"github.com/san-csi/san-csi/pkg/san"
+)
+
+// Orphan is a volume or a snapshot of this cluster that no object of the cluster
+// names.
+type Orphan struct {
+	Array     string
+	Kind      string // volume or snapshot
+	ID        string
+	Name      string
+	Claim     string // namespace/name; "" = not known
+	Created   time.Time
+	SizeBytes int64
+	FloorIOPS int64  // of 4 KiB
+	Kept      string // why it must stay, "" = it may go
+}
+
+// The kinds of orphans.
+const (
+	OrphanVolume   = "volume"
+	OrphanSnapshot = "snapshot"
+)
+
+// Named are the handles that the cluster's objects name. Snapshots is nil where
+// nothing is known of them: then none is an orphan.
+type Named struct {
+	Volumes, Snapshots []string
+}
+
+// Orphans are this cluster's volumes and snapshots that no object names, snapshots
+// first, since a volume goes after them. The objects are read after the arrays, so
+// that what is made meanwhile is none; what is younger than least may have no
+// object yet, and must stay. What arrays that answer have comes with the error of
+// one that does not.
+func (f *Flows) Orphans(ctx context.Context, named func(context.Context) (Named, error), least time.Duration, now time.Time) ([]Orphan, error) {
+	var volumes []volumeOn
+	var snapshots []snapshotOn
+	var failures []error
+	for _, m := range f.fleet.Members() {
+		vs, ss, err := inventory(ctx, m)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("array %q: %w", m.Name, err))
+			continue
+		}
+		volumes, snapshots = append(volumes, vs...), append(snapshots, ss...)
+	}
+	names, err := named(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Orphan
+	handles := sets.New(names.Snapshots...)
+	for _, s := range snapshots {
+		if names.Snapshots != nil && !among(handles, s.spellings()) {
+			found = append(found, s.orphan(least, now))
+		}
+	}
+	handles = sets.New(names.Volumes...)
+	for _, v := range volumes {
+		if !among(handles, v.spellings()) {
+			found = append(found, v.orphan(least, now))
+		}
+	}
+	return found, errors.Join(failures...)
+}
+
+type volumeOn struct {
+	array string
+	san.Volume
+}
+
+type snapshotOn struct {
+	array string
+	san.Snapshot
+}
+
+// inventory is what an array has of this cluster's.
+func inventory(ctx context.Context, m placement.Member) (volumes []volumeOn, snapshots []snapshotOn, err error) {
+	listed, _, err := m.Array.List(ctx, "", 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, v := range listed {
+		volumes = append(volumes, volumeOn{m.Name, v})
+	}
+	kept, _, err := m.Array.ListSnapshots(ctx, san.SnapshotQuery{})
+	for _, s := range kept {
+		snapshots = append(snapshots, snapshotOn{m.Name, s})
+	}
+	return volumes, snapshots, err
+}
+
+// spellings are the two ways to write a handle: one written by hand may lack its
+// last part.
+func (v volumeOn) spellings() [2]string {
+	short := v.Handle
+	short.UUID = ""
+	return [2]string{v.Handle.String(), short.String()}
+}
+
+func (s snapshotOn) spellings() [2]string {
+	short := s.Handle
+	short.UUID = ""
+	return [2]string{s.Handle.String(), short.String()}
+}
+
+func among(handles sets.Set[string], spellings [2]string) bool {
+	return handles.HasAny(spellings[:]...)
+}
+
+func (v volumeOn) orphan(least time.Duration, now time.Time) Orphan {
+	o := Orphan{
+		Array: v.array, Kind: OrphanVolume, ID: v.Handle.String(), Name: v.Name, Claim: v.Owner.PVC,
+		Created: v.Created, SizeBytes: v.SizeBytes, FloorIOPS: v.QoS.Min,
+	}
+	switch {
+	case len(v.Nodes) > 0:
+		o.Kept = fmt.Sprintf("granted to %s", v.Nodes[0])
+	case v.Imported:
+		o.Kept = "imported, not made by this driver"
+	default:
+		o.Kept = tooYoung(v.Created, least, now)
+	}
+	return o
+}
+
+func (s snapshotOn) orphan(least time.Duration, now time.Time) Orphan {
+	o := Orphan{
+		Array: s.array, Kind: OrphanSnapshot, ID: s.Handle.String(), Name: s.Name,
+		Created: s.Created, SizeBytes: s.SizeBytes, Kept: tooYoung(s.Created, least, now),
+	}
+	if s.Group != (san.GroupHandle{}) {
+		o.Kept = fmt.Sprintf("a member of group snapshot %s, goes with that alone", s.Group)
+	}
+	return o
+}
+
+func tooYoung(created time.Time, least time.Duration, now time.Time) string {
+	switch age := now.Sub(created); {
+	case created.IsZero():
+		return "of unknown age"
+	case age < least:
+		return fmt.Sprintf("younger than %s", least)
+	}
+	return ""
+}

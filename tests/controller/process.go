@@ -1,0 +1,142 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// process is a program that can be killed and started again, with its output
+// in a log file.
+type process struct {
+	log  string
+	path string
+	args []string
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+// start starts the program, which must not run.
+func (p *process) start(ctx context.Context) error {
+	file, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.path, p.args...)
+	cmd.Stdout, cmd.Stderr = file, file
+	if err := cmd.Start(); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w", p.path, err), file.Close())
+	}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		defer file.Close()
+		_ = cmd.Wait() // the process state says all
+	}()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cmd, p.exited = cmd, exited
+	return nil
+}
+
+// Kill is kill -9; it returns when the process is gone.
+func (p *process) Kill() error {
+	p.mu.Lock()
+	cmd, exited := p.cmd, p.exited
+	p.mu.Unlock()
+	if cmd == nil {
+		return nil
+	}
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill %s: %w", p.path, err)
+	}
+	<-exited
+	return nil
+}
+
+// await waits until ready says so; an error where the process ends before.
+func (p *process) await(ctx context.Context, ready func(context.Context) bool) error {
+	p.mu.Lock()
+	exited := p.exited
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for !ready(ctx) {
+		select {
+		case <-exited:
+			return fmt.Errorf("%s ended: %s", p.path, p.last())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w: %s", p.path, ctx.Err(), p.last())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// last is the end of the log.
+func (p *process) last() string {
+	text, _ := os.ReadFile(p.log)
+	return string(text[max(0, len(text)-2000):])
+}
+
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
+}
+
+// Log is the path of the log.
+func (p *process) Log() string { return p.log }
+
+// CPU is the processor time that the running process has used.
+func (p *process) CPU() (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid()))
+	if err != nil {
+		return 0, err
+	}
+	// proc(5): the fields after the name in parentheses begin with the third;
+	// utime and stime are the 14th and 15th, in ticks of 10 ms.
+	_, rest, _ := bytes.Cut(raw, []byte(") "))
+	fields := strings.Fields(string(rest))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat: %q", p.pid(), raw)
+	}
+	var ticks int64
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
+// RSS is the resident set of the running process, bytes: at present, and the
+// most there ever was.
+func (p *process) RSS() (now, peak int64, err error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		for key, to := range map[string]*int64{"VmRSS:": &now, "VmHWM:": &peak} {
+			if rest, ok := strings.CutPrefix(line, key); ok {
+				if _, err := fmt.Sscanf(rest, "%d kB", to); err != nil {
+					return 0, 0, err
+				}
+				*to <<= 10
+			}
+		}
+	}
+	return now, peak, nil
+}
