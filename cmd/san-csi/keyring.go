@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/san-csi/san-csi/pkg/chap"
 	"github.com/san-csi/san-csi/pkg/initiator"
@@ -47,10 +46,10 @@ func toInitiator(c chap.Credentials) initiator.CHAP {
 	return initiator.CHAP{Username: c.Username, Secret: initiator.Secret(c.Secret), Target: initiator.Secret(c.Target), Generation: c.Generation}
 }
 
-// Newest are those kept of a user name, and since when.
-func (k *keyring) Newest(username string) (initiator.CHAP, time.Time, bool) {
-	c, replaced, ok := k.ring.Newest(username)
-	return toInitiator(c), replaced, ok
+// Newest are those kept of a user name.
+func (k *keyring) Newest(username string) (initiator.CHAP, bool) {
+	c, ok := k.ring.Newest(username)
+	return toInitiator(c), ok
 }
 
 // Keep keeps them.

@@ -21,15 +21,11 @@ import (
 // hostTimeout bounds the first look at the host's iSCSI, whose programs may hang.
 const hostTimeout = 30 * time.Second
 
-// tendInterval is how often the node looks for sessions that cannot log in again.
-const tendInterval = 5 * time.Second
-
 // node is the node's side of the driver.
 type node struct {
 	service *driver.Node
 	stager  *stage.Stager
 	fences  nodeFences // nil where nobody tells this node anything
-	iscsi   *initiator.Initiator
 }
 
 // newNode wires the node's rooms.
@@ -78,7 +74,7 @@ func nodeInitiator(ctx context.Context, o *options) (*initiator.Initiator, san.N
 		return nil, san.Node{}, err
 	}
 	iscsi := initiator.New(initiator.Options{
-		Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName, OwnName: own, Keyring: keys,
+		Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName, OwnName: own, Keyring: keys, KeepIscsid: !o.restartIscsid,
 	})
 	probing, stop := context.WithTimeout(ctx, hostTimeout)
 	defer stop()
@@ -99,12 +95,11 @@ func nodeInitiator(ctx context.Context, o *options) (*initiator.Initiator, san.N
 	return iscsi, node, err
 }
 
-// background holds what is on the node against its records and fences, and its
-// sessions logged in, until the context ends.
+// background holds what is on the node against its records and fences, until the
+// context ends.
 func (n *node) background(ctx context.Context, o *options) {
 	var running sync.WaitGroup
 	running.Go(func() { n.stager.Run(ctx, o.reconcile) })
-	running.Go(func() { n.iscsi.Tend(ctx, tendInterval, o.restartIscsid) })
 	if n.fences != nil {
 		running.Go(func() { n.fences.Run(ctx) })
 		running.Go(func() { obey(ctx, n.fences, n.stager) })

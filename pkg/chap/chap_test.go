@@ -136,13 +136,12 @@ func TestTheNewestIsUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c, replaced, ok := ring.Newest(byHand.Username); !ok || c != byHand || replaced.IsZero() {
-		t.Errorf("kept is %#v since %s, %t", c, replaced, ok)
+	for _, want := range []Credentials{byHand, elsewhere} {
+		if c, ok := ring.Newest(want.Username); !ok || c != want {
+			t.Errorf("kept is %#v, %t; want %#v", c, ok, want)
+		}
 	}
-	if c, replaced, ok := ring.Newest(elsewhere.Username); !ok || c != elsewhere || !replaced.IsZero() {
-		t.Errorf("kept is %#v since %s, %t", c, replaced, ok)
-	}
-	if c, _, ok := ring.Newest("nobody"); ok {
+	if c, ok := ring.Newest("nobody"); ok {
 		t.Errorf("kept is %#v of nobody", c)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != fileMode {

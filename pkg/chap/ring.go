@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"sync"
-	"time"
 )
 
 // Ring is what a node knows: its key, and by user name the newest credentials
@@ -19,18 +18,12 @@ type Ring struct {
 	path string
 
 	mu   sync.Mutex
-	kept map[string]entry
-}
-
-// entry is what is kept of one user name.
-type entry struct {
-	Credentials
-	Replaced time.Time `json:"r,omitzero"` // when the secret took an earlier one's place; zero = it is the first
+	kept map[string]Credentials
 }
 
 // OpenRing reads the credentials that are kept at path, mode 0600.
 func OpenRing(key *Key, path string) (*Ring, error) {
-	r := &Ring{key: key, path: path, kept: map[string]entry{}}
+	r := &Ring{key: key, path: path, kept: map[string]Credentials{}}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -55,8 +48,7 @@ func (r *Ring) Candidates(sealed string, b Binding) ([]Credentials, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, ok := r.kept[told.Username]
-	known := e.Credentials
+	known, ok := r.kept[told.Username]
 	switch {
 	case !ok || known == told || known.Generation < told.Generation:
 		return []Credentials{told}, nil
@@ -66,29 +58,23 @@ func (r *Ring) Candidates(sealed string, b Binding) ([]Credentials, error) {
 	return []Credentials{known, told}, nil
 }
 
-// Newest are the credentials kept of a user name, and when they took the place of
-// earlier ones: the zero time where there were none. False where none are kept.
-func (r *Ring) Newest(username string) (Credentials, time.Time, bool) {
+// Newest are the credentials kept of a user name; false where none are.
+func (r *Ring) Newest(username string) (Credentials, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, ok := r.kept[username]
-	return e.Credentials, e.Replaced, ok
+	c, ok := r.kept[username]
+	return c, ok
 }
 
 // Keep keeps what is in force now in place of the former of that user name.
 func (r *Ring) Keep(c Credentials) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	former, ok := r.kept[c.Username]
-	if former.Credentials == c {
+	if r.kept[c.Username] == c {
 		return nil
 	}
-	e := entry{Credentials: c}
-	if ok {
-		e.Replaced = time.Now().UTC()
-	}
 	next := maps.Clone(r.kept)
-	next[c.Username] = e
+	next[c.Username] = c
 	text, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("keep CHAP credentials of %s: %w", c.Username, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"k8s.io/klog/v2"
 )
@@ -35,9 +34,8 @@ type Keyring interface {
 	// Candidates are what to try for the target, the best first. More than one:
 	// it is not known which is in force. ErrBusy where nothing can be opened.
 	Candidates(sealed, target, initiator string) ([]CHAP, error)
-	// Newest are those kept of a user name, and when they took the place of
-	// earlier ones, the zero time where there were none; false where none are kept.
-	Newest(username string) (c CHAP, replaced time.Time, ok bool)
+	// Newest are those kept of a user name; false where none are.
+	Newest(username string) (CHAP, bool)
 	// Keep keeps them in place of the former.
 	Keep(c CHAP) error
 }
@@ -109,7 +107,8 @@ func (i *Initiator) loginWith(ctx context.Context, iqn, portal string, c *CHAP) 
 }
 
 // adopt has every later login of this user name use these credentials: those by
-// its node records, and those of its sessions in the kernel. It may be repeated;
+// its node records, and those of its sessions, by the kernel and iscsid. It may be
+// repeated;
 // that they are kept comes last. What is older than what is kept was overtaken,
 // unless that was refused before these were taken.
 func (i *Initiator) adopt(ctx context.Context, c CHAP, instead bool) error {
@@ -117,14 +116,21 @@ func (i *Initiator) adopt(ctx context.Context, c CHAP, instead bool) error {
 		return fmt.Errorf("secret of %s: wait for another change of it: %w", c.Username, err)
 	}
 	defer i.adopting.Release(1)
-	kept, _, ok := i.keyring.Newest(c.Username)
+	kept, ok := i.keyring.Newest(c.Username)
 	if ok && (kept == c || kept.Generation > c.Generation && !instead) {
 		return nil
 	}
 	if ok {
 		klog.FromContext(ctx).Info("New CHAP secret: node records and sessions take it over", "username", c.Username)
 	}
-	if err := errors.Join(i.admin.adopt(ctx, c), i.adoptSessions(ctx, c)); err != nil {
+	if err := i.admin.adopt(ctx, c); err != nil {
+		return fmt.Errorf("take over the new secret of %s: %w", c.Username, err)
+	}
+	stale, err := i.adoptSessions(ctx, c)
+	if err == nil && stale > 0 {
+		err = i.renew(ctx, c.Username)
+	}
+	if err != nil {
 		return fmt.Errorf("take over the new secret of %s: %w", c.Username, err)
 	}
 	return i.keyring.Keep(c)

@@ -25,7 +25,6 @@ var (
 type ring struct {
 	sealed map[string][]CHAP
 	kept   map[string]CHAP
-	since  time.Time // when what is kept took the place of another
 }
 
 func (r *ring) Candidates(sealed, target, initiator string) ([]CHAP, error) {
@@ -38,12 +37,8 @@ func (r *ring) Candidates(sealed, target, initiator string) ([]CHAP, error) {
 	return nil, ErrBusy
 }
 
-func (r *ring) Newest(username string) (CHAP, time.Time, bool) {
-	c, ok := r.kept[username]
-	return c, r.since, ok
-}
-
-func (r *ring) Keep(c CHAP) error { r.kept[c.Username] = c; return nil }
+func (r *ring) Newest(username string) (CHAP, bool) { c, ok := r.kept[username]; return c, ok }
+func (r *ring) Keep(c CHAP) error                   { r.kept[c.Username] = c; return nil }
 
 // prover is a kernel whose iscsiadm keeps records, and whose array asks for a
 // secret.
@@ -54,6 +49,7 @@ type prover struct {
 	home   string // of open-iscsi
 	wanted Secret
 	set    []string // what the kernel's sessions were given
+	asked  int      // how often iscsid was looked for
 }
 
 func newProver(t *testing.T, home string) *prover {
@@ -68,6 +64,7 @@ func newProver(t *testing.T, home string) *prover {
 	i.keyring, i.ownName = p.ring, "iqn.2026-01.io.san-csi:own"
 	i.setCHAP = func(sid string, c CHAP) error {
 		p.set = append(p.set, fmt.Sprintf("%s %s", sid, string(c.Secret)))
+		p.put(p.sysfs("class", "iscsi_session", "session"+sid, "password"), string(c.Secret)+"\n")
 		return nil
 	}
 	return p
@@ -102,6 +99,10 @@ func (p *prover) CommandContext(ctx context.Context, name string, args ...string
 		return fail(7)
 	case slices.Contains(args, "new"):
 		p.put(record, fmt.Sprintf(text, iqn))
+	case slices.Contains(args, "-P") && p.asked > 0:
+		p.put(filepath.Join(p.root, "run/iscsid.pid"), "18\n") // it is back
+	case slices.Contains(args, "-P"):
+		p.asked++
 	case slices.Contains(args, "--login"):
 		data, _ := os.ReadFile(record)
 		if value(string(data), authPrefix+"password") != string(p.wanted) {
@@ -171,6 +172,9 @@ func TestANewSecretReachesWhatIsStaged(t *testing.T) {
 	for n, username := range map[string]string{"7": "node-a", "8": "other", "9": "(null)"} {
 		p.put(p.sysfs("class", "iscsi_session", "session"+n, "username"), username+"\n")
 	}
+	p.put(filepath.Join(p.root, "run/iscsid.pid"), "17\n")
+	p.put(filepath.Join(p.root, "proc/net/unix"), "0: 1 2 3 4 5 6 "+daemonSocket+"\n")
+	p.i.proc, p.i.poll = filepath.Join(p.root, "proc"), time.Millisecond
 	target := wanted()
 	target.Credentials = "fresh"
 	for _, again := range []bool{false, true} {
@@ -189,6 +193,33 @@ func TestANewSecretReachesWhatIsStaged(t *testing.T) {
 	}
 	if p.ring.kept["node-a"] != fresh {
 		t.Errorf("kept is %#v", p.ring.kept["node-a"])
+	}
+	// Once ended, it is looked for until it has started anew.
+	if did, want := p.did("iscsiadm -k", "iscsiadm -m session"), []string{"iscsiadm -k 0", "iscsiadm -m session -P 1", "iscsiadm -m session -P 1"}; !slices.Equal(did, want) {
+		t.Errorf("did %q, want %q", did, want)
+	}
+}
+
+// TestIscsidIsLeftAlone where that is asked for, and where no session has a secret
+// that is over.
+func TestIscsidIsLeftAlone(t *testing.T) {
+	for _, c := range []struct {
+		name, password string
+		keep           bool
+	}{
+		{"asked for", string(old.Secret), true},
+		{"nothing is over", string(fresh.Secret), false},
+	} {
+		p := newProver(t, "etc/iscsi")
+		p.ring.kept["node-a"], p.i.keepIscsid = old, c.keep
+		p.put(p.sysfs("class", "iscsi_session", "session7", "username"), "node-a\n")
+		p.put(p.sysfs("class", "iscsi_session", "session7", "password"), c.password+"\n")
+		if err := p.i.adopt(t.Context(), fresh, false); err != nil {
+			t.Fatal(err)
+		}
+		if did := p.did("iscsiadm"); len(did) != 0 || p.ring.kept["node-a"] != fresh {
+			t.Errorf("%s: did %q, kept is %#v", c.name, did, p.ring.kept["node-a"])
+		}
 	}
 }
 

@@ -58,6 +58,7 @@ type Options struct {
 	// driver's own; "" = the host's. See Prepare.
 	OwnName            string
 	Keyring            Keyring       // for targets that have Credentials; may be nil
+	KeepIscsid         bool          // do not restart iscsid for a secret that was replaced
 	ReplacementTimeout time.Duration // I/O fails after a session was away for so long; 120 s
 	Poll               time.Duration // the safety net beneath uevents; 500 ms
 	// Subscribe starts to listen to uevents and stops when the context ends.
@@ -94,6 +95,7 @@ type Initiator struct {
 	nameFile   string
 	ownName    string // "" = the host's
 	keyring    Keyring
+	keepIscsid bool
 	adopting   *semaphore.Weighted // held over a change of secrets
 	poll       time.Duration
 	subscribe  func(ctx context.Context) (<-chan struct{}, error)
@@ -126,6 +128,7 @@ func New(o Options) *Initiator {
 		nameFile:   cmp.Or(o.InitiatorName, "/etc/iscsi/initiatorname.iscsi"),
 		ownName:    strings.ToLower(o.OwnName),
 		keyring:    o.Keyring,
+		keepIscsid: o.KeepIscsid,
 		adopting:   semaphore.NewWeighted(1),
 		poll:       cmp.Or(o.Poll, defaultPoll),
 		subscribe:  o.Subscribe,

@@ -3,12 +3,12 @@ package initiator
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/klog/v2"
 )
 
 // The message that sets a parameter of a session (include/scsi/iscsi_if.h):
@@ -25,20 +25,29 @@ const (
 )
 
 // adoptSessions gives the kernel's sessions of that user name the new secrets,
-// which an iscsid that is started anew takes from there, not from its records.
-// Sessions go on meanwhile; an iscsid that runs remembers what it logged in with.
-func (i *Initiator) adoptSessions(ctx context.Context, c CHAP) error {
+// from where an iscsid that is started anew takes them, and tells how many had
+// others. A session that is away takes none, and cannot come back.
+func (i *Initiator) adoptSessions(ctx context.Context, c CHAP) (stale int, err error) {
 	all, err := i.sessionsOf(c.Username)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var failures []error
 	for _, sid := range all {
-		if err := bounded(ctx, func() error { return i.setCHAP(sid, c) }); err != nil {
-			failures = append(failures, fmt.Errorf("session %s: %w", sid, err))
+		dir := i.sysPath("class", "iscsi_session", "session"+sid)
+		if has, err := attribute(dir, "password"); err == nil && has == string(c.Secret) {
+			continue
 		}
+		err := bounded(ctx, func() error { return i.setCHAP(sid, c) })
+		if ctx.Err() != nil {
+			return stale, ctx.Err()
+		}
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "Session cannot log in again: its secret was replaced while it was away", "session", sid, "username", c.Username)
+			continue
+		}
+		stale++
 	}
-	return errors.Join(failures...)
+	return stale, nil
 }
 
 // sessionsOf are the numbers of the sessions that logged in under a CHAP user name.
