@@ -52,6 +52,7 @@ func TestNode(t *testing.T) {
 		})
 		checkNothingLeft(t, part.name, b) // the part has undone its volumes by now
 	}
+	checkSecrets(t, b)
 }
 
 // bench is the array and the node that the parts share.
