@@ -54,6 +54,9 @@ func TestChaos(t *testing.T) {
 		}
 	}
 	t.Logf("kills: %v", counts)
+	if err := w.lab.CheckSecrets(t.Context(), w.node); err != nil {
+		t.Error(err)
+	}
 }
 
 // world is what a round works on.

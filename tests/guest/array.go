@@ -117,6 +117,9 @@ func (a *ArrayProcess) start(ctx context.Context) error {
 	}
 }
 
+// Log is the path of the array's log.
+func (a *ArrayProcess) Log() string { return a.log }
+
 // Kill ends the array at once, as a power cut of its process does, and returns
 // when it is gone.
 func (a *ArrayProcess) Kill() error { return a.process.kill() }

@@ -66,6 +66,7 @@ func TestNode(t *testing.T) {
 		})
 		checkNothingLeft(t, part.name, b) // the part has undone its volumes by now
 	}
+	checkSecrets(t, b)
 }
 
 // slow are the parts that are not for every change.

@@ -76,14 +76,18 @@ func (a *Array) createClone(ctx context.Context, key nameKey, pending []candidat
 	}
 	for i, c := range pending {
 		if c.record.source == o.mark && c.volume.TotalSize == size {
-			a.discard(ctx, append(pending[:i:i], pending[i+1:]...))
+			if err := a.discard(ctx, append(pending[:i:i], pending[i+1:]...)); err != nil {
+				return v, r, err
+			}
 			if v, err = a.filled(ctx, c.volume); err != nil {
 				return v, r, err
 			}
 			return a.claimClone(ctx, v, c.record, s, req)
 		}
 	}
-	a.discard(ctx, pending)
+	if err := a.discard(ctx, pending); err != nil {
+		return v, r, err
+	}
 	r = a.ownedBy(record{name: req.Name, note: req.Note, keep: req.Keep, source: o.mark}, req.Owner, key.name)
 	r.state = pendingPrefix + a.config.Incarnation
 	if v, err = a.clone(ctx, key, o, size, r); err != nil {

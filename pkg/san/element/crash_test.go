@@ -149,6 +149,44 @@ func TestDuplicateClaimedVolumesLowestWins(t *testing.T) {
 	}
 }
 
+// TestLeftOfADiscard: what a discard that was cut off left of a name, claimed by
+// a call that landed late, is gone before the name's volume is handed out; what
+// a node ever had stays.
+func TestLeftOfADiscard(t *testing.T) {
+	claimed := func(more api.Attributes) api.Attributes {
+		more[keyCluster], more[keyState] = quote("east"), quote(stateClaimed)
+		return more
+	}
+	for name, c := range map[string]struct {
+		attributes api.Attributes
+		deleted    bool
+		stays      bool
+	}{
+		"claimed late":              {claimed(api.Attributes{}), false, false},
+		"claimed late, and deleted": {claimed(api.Attributes{}), true, false},
+		"granted once":              {claimed(api.Attributes{keyEpoch: quote("1")}), false, true},
+		"granted once, and deleted": {claimed(api.Attributes{keyEpoch: quote("1")}), true, true},
+		"to be kept, and deleted":   {claimed(api.Attributes{keyKeep: quote("1")}), true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			a := b.open(t, "east", "two")
+			v := makeVolume(t, a, "pvc-1")
+			left := plant(t, b, b.volume(t, v.Handle.Volume).AccountID, "pvc-1", c.attributes)
+			if c.deleted {
+				must(t, b.client.DeleteVolume(t.Context(), left.VolumeID))
+			}
+			if again := makeVolume(t, a, "pvc-1"); again.Handle != v.Handle {
+				t.Errorf("volume %v; want %v", again.Handle, v.Handle)
+			}
+			now, err := b.client.ListVolumes(t.Context(), api.ListVolumesRequest{VolumeIDs: []int64{left.VolumeID}})
+			if stays := err == nil && len(now) == 1; stays != c.stays {
+				t.Errorf("the other one stays: %t, %v; want %t", stays, err, c.stays)
+			}
+		})
+	}
+}
+
 func TestForeignKeysSurvive(t *testing.T) {
 	b := newBench(t)
 	v, n := makeVolume(t, b.open(t, "east", "one"), "pvc-1"), testNode(t, "a")

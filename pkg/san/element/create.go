@@ -45,10 +45,17 @@ func (a *Array) create(ctx context.Context, req san.CreateRequest) (v api.Volume
 	if err != nil {
 		return v, r, err
 	}
+	// Nothing is handed out before the others of its name are gone: the claim of
+	// one of them, by a process that died, may yet land, and then none could tell
+	// which one was.
+	if err := a.discard(ctx, found.left); err != nil {
+		return v, r, err
+	}
 	if found.claimed != nil {
-		// It was handed out, so the others of its name were not.
-		a.discard(ctx, found.pending)
 		v, r = found.claimed.volume, found.claimed.record
+		if err := a.discard(ctx, found.pending); err != nil {
+			return v, r, err
+		}
 		return v, r, checkShape(v, r, req, shape)
 	}
 	if !req.Source.IsZero() {
@@ -56,11 +63,15 @@ func (a *Array) create(ctx context.Context, req san.CreateRequest) (v api.Volume
 	}
 	for i, c := range found.pending {
 		if c.record.source == "" && c.volume.TotalSize == size && shape.equals(c.volume) {
-			a.discard(ctx, append(found.pending[:i:i], found.pending[i+1:]...))
+			if err := a.discard(ctx, append(found.pending[:i:i], found.pending[i+1:]...)); err != nil {
+				return v, r, err
+			}
 			return a.claim(ctx, c.volume, c.record, req)
 		}
 	}
-	a.discard(ctx, found.pending)
+	if err := a.discard(ctx, found.pending); err != nil {
+		return v, r, err
+	}
 	return a.make(ctx, key, size, shape, req)
 }
 
@@ -130,6 +141,7 @@ type candidate struct {
 type lookUp struct {
 	claimed *candidate // the one with the lowest id
 	pending []candidate
+	left    []candidate // that discards which were cut off left of it, claimed or deleted
 }
 
 // lookUp finds the volumes of a name in one call, also clones that have not got
@@ -143,14 +155,21 @@ func (a *Array) lookUp(ctx context.Context, key nameKey, name string) (lookUp, e
 	}
 	var found lookUp
 	for _, v := range volumes {
-		if v.Name != key.name || v.AccountID != key.account || v.Status == api.StatusDeleted {
+		if v.Name != key.name || v.AccountID != key.account {
 			continue
 		}
 		r, err := readRecord(v)
-		if err != nil {
+		ours := err == nil && r.owner.Cluster == a.config.Cluster && r.name == name
+		switch {
+		case v.Status == api.StatusDeleted && ours && untouched(v, r):
+			found.left = append(found.left, candidate{v, r})
+			continue
+		case v.Status == api.StatusDeleted:
+			continue
+		case err != nil:
 			return lookUp{}, err
 		}
-		if r.owner.Cluster != a.config.Cluster || r.name != name {
+		if !ours {
 			return lookUp{}, fmt.Errorf("volume %d has that name in account %d and belongs to cluster %q (this is %q), name %q: %w",
 				v.VolumeID, key.account, r.owner.Cluster, a.config.Cluster, r.name, san.ErrExists)
 		}
@@ -159,22 +178,31 @@ func (a *Array) lookUp(ctx context.Context, key nameKey, name string) (lookUp, e
 			found.pending = append(found.pending, candidate{v, r})
 		case found.claimed == nil:
 			found.claimed = &candidate{v, r}
+		case untouched(v, r):
+			found.left = append(found.left, candidate{v, r})
 		}
 	}
 	return found, nil
 }
 
+// untouched tells that a volume cannot hold anything of a caller's: no node ever
+// had it, and nobody wants it kept.
+func untouched(v api.Volume, r record) bool {
+	return r.epoch == 0 && len(v.VolumeAccessGroups) == 0 && !r.keep
+}
+
 // discard purges volumes that were never handed out. Its caller holds their
-// name's lock. What fails here is left to Sweep.
-func (a *Array) discard(ctx context.Context, pending []candidate) {
-	for _, c := range pending {
+// name's lock.
+func (a *Array) discard(ctx context.Context, left []candidate) error {
+	var failures []error
+	for _, c := range left {
 		if err := a.remove(ctx, c.volume, false); err != nil {
-			klog.FromContext(ctx).Error(err, "Volume never handed out is left to the next sweep",
-				"volumeID", c.volume.VolumeID, "name", c.volume.Name)
+			failures = append(failures, fmt.Errorf("purge volume %d of that name, never handed out: %w", c.volume.VolumeID, err))
 			continue
 		}
 		klog.FromContext(ctx).Info("Volume never handed out is purged", "volumeID", c.volume.VolumeID, "name", c.volume.Name)
 	}
+	return errors.Join(failures...)
 }
 
 // ownedBy fills in the owner, its texts cut as far as the attributes need it.

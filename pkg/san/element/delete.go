@@ -141,8 +141,7 @@ func (a *Array) purgePending(ctx context.Context, key nameKey) error {
 	if err != nil {
 		return err
 	}
-	a.discard(ctx, a.pendingOf(volumes, key))
-	return nil
+	return a.discard(ctx, a.pendingOf(volumes, key))
 }
 
 // pendingOf picks this cluster's pending volumes of a name.

@@ -3,6 +3,7 @@ package element
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -52,7 +53,9 @@ func (a *Array) keep(ctx context.Context, k keeper, name string, sources []san.H
 		return kept{}, err
 	}
 	if claimed != nil {
-		a.discardKept(ctx, k, pending)
+		if err := a.discardKept(ctx, k, pending); err != nil {
+			return kept{}, err
+		}
 		if !slices.Equal(claimed.volumes, volumes) {
 			return kept{}, fmt.Errorf("%s %d has that name and is of volumes %v, asked for are %v: %w", k.what, claimed.id, claimed.volumes, volumes, san.ErrExists)
 		}
@@ -65,10 +68,14 @@ func (a *Array) keep(ctx context.Context, k keeper, name string, sources []san.H
 	}
 	i := slices.IndexFunc(pending, func(p kept) bool { return slices.Equal(p.volumes, volumes) })
 	if i < 0 {
-		a.discardKept(ctx, k, pending)
+		if err := a.discardKept(ctx, k, pending); err != nil {
+			return kept{}, err
+		}
 		return a.makeKept(ctx, k, name, volumes)
 	}
-	a.discardKept(ctx, k, slices.Delete(slices.Clone(pending), i, i+1))
+	if err := a.discardKept(ctx, k, slices.Delete(slices.Clone(pending), i, i+1)); err != nil {
+		return kept{}, err
+	}
 	return pending[i], k.rename(ctx, pending[i].id, mapName(name))
 }
 
@@ -82,7 +89,8 @@ func (a *Array) makeKept(ctx context.Context, k keeper, name string, volumes []i
 }
 
 // keptAs is what this cluster keeps under a name: the one that was handed out,
-// with the lowest id, and those that never were.
+// with the lowest id, and those that never were. A later one that bears the name
+// is one of these: its renaming was on its way when another was taken.
 func (a *Array) keptAs(ctx context.Context, k keeper, name string) (claimed *kept, pending []kept, err error) {
 	all, err := k.list(ctx)
 	if err != nil {
@@ -91,26 +99,27 @@ func (a *Array) keptAs(ctx context.Context, k keeper, name string) (claimed *kep
 	for _, one := range all {
 		switch {
 		case one.mark.cluster != a.config.Cluster || one.mark.name != name:
-		case one.mark.pending:
-			pending = append(pending, one)
-		case claimed == nil:
+		case !one.mark.pending && claimed == nil:
 			claimed = &one
+		default:
+			pending = append(pending, one)
 		}
 	}
 	return claimed, pending, nil
 }
 
 // discardKept removes what was never handed out. Its caller holds the name's
-// lock. What fails here is left to Sweep.
-func (a *Array) discardKept(ctx context.Context, k keeper, pending []kept) {
+// lock. Nothing of that name is handed out before.
+func (a *Array) discardKept(ctx context.Context, k keeper, pending []kept) error {
+	var failures []error
 	for _, one := range pending {
-		log := klog.FromContext(ctx).WithValues("id", one.id, "name", one.mark.name, "volumes", one.volumes)
 		if err := k.remove(ctx, one.id); err != nil && !gone(err) {
-			log.Error(err, "What was never handed out is left to the next sweep", "what", k.what)
+			failures = append(failures, fmt.Errorf("remove %s %d of that name, never handed out: %w", k.what, one.id, err))
 			continue
 		}
-		log.Info("What was never handed out is removed", "what", k.what)
+		klog.FromContext(ctx).Info("What was never handed out is removed", "what", k.what, "id", one.id, "name", one.mark.name, "volumes", one.volumes)
 	}
+	return errors.Join(failures...)
 }
 
 // sweepKept removes what this cluster was never handed, unless a call for its
@@ -143,6 +152,5 @@ func (a *Array) sweepName(ctx context.Context, k keeper, name string) error {
 	if err != nil {
 		return err
 	}
-	a.discardKept(ctx, k, pending)
-	return nil
+	return a.discardKept(ctx, k, pending)
 }

@@ -53,20 +53,25 @@ func (k *worker) create(t *testing.T, source *csi.VolumeContentSource) {
 		size = 4 * gib
 	}
 	var made *csi.Volume
-	code := k.call(t, "create "+name, func(ctx context.Context) error {
-		resp, err := k.w.volumes.CreateVolume(ctx, &csi.CreateVolumeRequest{
-			Name: name, CapacityRange: &csi.CapacityRange{RequiredBytes: size}, VolumeContentSource: source,
-			VolumeCapabilities: []*csi.VolumeCapability{capability()},
-			Parameters:         map[string]string{"minIOPS": fmt.Sprint(floor), "maxIOPS": "15000", "csi.storage.k8s.io/pvc/name": name},
-		})
-		made = resp.GetVolume()
-		return err
-	}, codes.ResourceExhausted)
+	code := k.call(t, "create "+name, k.creation(name, size, floor, source, &made), codes.ResourceExhausted)
 	if code != codes.OK {
 		k.full++
 		return
 	}
 	k.volumes[name] = &volume{id: made.GetVolumeId(), size: made.GetCapacityBytes(), floor: floor}
+}
+
+// creation is the call that makes a volume.
+func (k *worker) creation(name string, size, floor int64, source *csi.VolumeContentSource, made **csi.Volume) func(context.Context) error {
+	return func(ctx context.Context) error {
+		resp, err := k.w.volumes.CreateVolume(ctx, &csi.CreateVolumeRequest{
+			Name: name, CapacityRange: &csi.CapacityRange{RequiredBytes: size}, VolumeContentSource: source,
+			VolumeCapabilities: []*csi.VolumeCapability{capability()},
+			Parameters:         map[string]string{"minIOPS": fmt.Sprint(floor), "maxIOPS": "15000", "csi.storage.k8s.io/pvc/name": name},
+		})
+		*made = resp.GetVolume()
+		return err
+	}
 }
 
 func (k *worker) modify(t *testing.T, name string) {

@@ -26,10 +26,14 @@ func (w *world) check(t *testing.T, crew []*worker) {
 	want := expected(crew)
 	ctx, cancel := context.WithTimeout(t.Context(), settling)
 	defer cancel()
+	var differences []string
 	for {
-		differences, err := w.differences(ctx, want, crew)
-		if err == nil && len(differences) == 0 {
+		now, err := w.differences(ctx, want, crew)
+		if err == nil && len(now) == 0 {
 			return
+		}
+		if err == nil {
+			differences = now
 		}
 		select {
 		case <-ctx.Done():

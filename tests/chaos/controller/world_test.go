@@ -93,11 +93,15 @@ func (w *world) undo(t *testing.T, crew []*worker) {
 	w.check(t, crew)
 }
 
-// scan looks for the array's password in the logs of driver and array, and in
+// scan looks for the array's secrets in the logs of driver and array, and in
 // what the callers were told.
 func (w *world) scan(t *testing.T) {
 	t.Helper()
-	s, err := secrets.New(map[string]string{"array password": w.array.Password})
+	all, err := secrets.Array{Endpoint: w.array.Endpoint(), Username: w.array.Username, Password: w.array.Password, CAFile: w.array.CAFile()}.Of(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := secrets.New(all)
 	if err != nil {
 		t.Fatal(err)
 	}
