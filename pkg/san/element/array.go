@@ -27,6 +27,8 @@ import (
 const (
 	iscsiPort = "3260"
 	sizeStep  = 1 << 20 // Element rounds sizes up to it
+	// batchPatience is how long what concerns other volumes waits for a call.
+	batchPatience = 250 * time.Millisecond
 	// refresh is how long what seldom changes on an array is taken as known.
 	refresh = time.Minute
 )
@@ -103,6 +105,7 @@ func New(c Config) (*Array, error) {
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
 	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
+	a.listing.patience, a.looks.patience, a.deletions.patience, a.purges.patience = batchPatience, batchPatience, batchPatience, batchPatience
 	a.SetCHAP(c.CHAP)
 	return a, nil
 }

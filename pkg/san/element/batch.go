@@ -5,18 +5,22 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
 // batcher puts what several callers want of one key into one call: what arrives
 // while a call for the key is under way goes into the next. A lone caller's call
-// begins at once. Calls for one key never overlap, and an item is part of a call
-// only if it began after the item came.
+// begins at once. An item is part of a call only if it began after the item came.
 type batcher[K comparable, T, R any] struct {
 	// call carries out a batch and gives each item its answer, in their order. Its
 	// context has no deadline: it ends when no caller waits any more.
 	call func(ctx context.Context, key K, items []T) []answer[R]
+	// patience is how long items wait for a call under way before they get one beside
+	// it: what the array keeps for one volume must hold up no other. 0 = for ever:
+	// calls for one key never overlap.
+	patience time.Duration
 
 	mu     sync.Mutex
 	queues map[K][]waiter[T, R] // has a key while a call for it is under way
@@ -37,8 +41,12 @@ type waiter[T, R any] struct {
 // may be carried out all the same.
 func (b *batcher[K, T, R]) do(ctx context.Context, key K, item T) (R, error) {
 	w := waiter[T, R]{ctx, item, make(chan answer[R], 1)}
-	if b.enter(key, w) {
+	switch {
+	case b.enter(key, w):
 		go b.serve(key, []waiter[T, R]{w})
+	case b.patience > 0:
+		hurry := time.AfterFunc(b.patience, func() { b.carryOut(key, b.take(key)) })
+		defer hurry.Stop()
 	}
 	select {
 	case a := <-w.told:
@@ -67,15 +75,22 @@ func (b *batcher[K, T, R]) enter(key K, w waiter[T, R]) bool {
 
 func (b *batcher[K, T, R]) serve(key K, batch []waiter[T, R]) {
 	for ; len(batch) > 0; batch = b.next(key) {
-		ctx, cancel := together(batch)
-		items := make([]T, len(batch))
-		for i, w := range batch {
-			items[i] = w.item
-		}
-		for i, a := range b.call(ctx, key, items) {
-			batch[i].told <- a
-		}
-		cancel()
+		b.carryOut(key, batch)
+	}
+}
+
+func (b *batcher[K, T, R]) carryOut(key K, batch []waiter[T, R]) {
+	if len(batch) == 0 {
+		return
+	}
+	ctx, cancel := together(batch)
+	defer cancel()
+	items := make([]T, len(batch))
+	for i, w := range batch {
+		items[i] = w.item
+	}
+	for i, a := range b.call(ctx, key, items) {
+		batch[i].told <- a
 	}
 }
 
@@ -84,6 +99,25 @@ func (b *batcher[K, T, R]) serve(key K, batch []waiter[T, R]) {
 func (b *batcher[K, T, R]) next(key K) []waiter[T, R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	batch := b.waiting(key)
+	if len(batch) == 0 {
+		delete(b.queues, key)
+	}
+	return batch
+}
+
+// take is who waits for a call that is under way.
+func (b *batcher[K, T, R]) take(key K) []waiter[T, R] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, busy := b.queues[key]; !busy {
+		return nil
+	}
+	return b.waiting(key)
+}
+
+// waiting empties the queue of a busy key. The lock is held.
+func (b *batcher[K, T, R]) waiting(key K) []waiter[T, R] {
 	var batch []waiter[T, R]
 	for _, w := range b.queues[key] {
 		if w.ctx.Err() == nil {
@@ -91,9 +125,6 @@ func (b *batcher[K, T, R]) next(key K) []waiter[T, R] {
 		}
 	}
 	b.queues[key] = nil
-	if len(batch) == 0 {
-		delete(b.queues, key)
-	}
 	return batch
 }
 

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/san"
 )
@@ -132,4 +134,39 @@ func TestBatchHonoursEachContext(t *testing.T) {
 		must(t, <-ended4)
 		giveUp4()
 	})
+}
+
+// TestBatchPatience: items that wait too long for a call under way share one beside
+// it; without patience they wait for it.
+func TestBatchPatience(t *testing.T) {
+	for patience, want := range map[time.Duration]time.Duration{time.Second: time.Second, 0: time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			var calls atomic.Int64
+			b := &batcher[string, int, int]{patience: patience}
+			b.call = func(ctx context.Context, _ string, items []int) []answer[int] {
+				calls.Add(1)
+				if slices.Contains(items, 0) { // the array keeps it
+					<-ctx.Done()
+				}
+				return same(len(items), 7, nil)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			go func() { _, _ = b.do(ctx, "array", 0) }()
+			synctest.Wait()
+			begun := time.Now()
+			var others sync.WaitGroup
+			for i := range 10 {
+				others.Go(func() {
+					if v, err := b.do(t.Context(), "array", i+1); err != nil || v != 7 || time.Since(begun) != want {
+						t.Errorf("patience %s: %d, %v after %s; want %s", patience, v, err, time.Since(begun), want)
+					}
+				})
+			}
+			others.Wait()
+			if calls.Load() != 2 {
+				t.Errorf("patience %s: %d calls, want the one that is kept and one for the others", patience, calls.Load())
+			}
+		})
+	}
 }
