@@ -43,7 +43,7 @@ func newNode(ctx context.Context, client kubernetes.Interface, m *metrics.Metric
 	if err != nil {
 		return nil, err
 	}
-	n := &node{iscsi: iscsi}
+	n := &node{}
 	if n.fences, err = newNodeFences(client, o, id, boot); err != nil {
 		return nil, err
 	}

@@ -51,8 +51,6 @@ func (f *fakeFilesystem) Wipe(_ context.Context, device string) error {
 
 func (f *fakeFilesystem) Check(context.Context, string, string, filesystem.Fsck) error { return nil }
 
-func (f *fakeFilesystem) Protect(context.Context, string) error { return nil }
-
 func (f *fakeFilesystem) List(context.Context) ([]filesystem.Mount, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
