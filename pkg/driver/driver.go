@@ -37,6 +37,10 @@ type Options struct {
 	Observe func(method, code string, took time.Duration)
 }
 
+// streamWorkers are goroutines that serve one call after the other, so that not
+// each call has to grow a stack of its own.
+const streamWorkers = 8
+
 // Driver is one CSI endpoint.
 type Driver struct {
 	server *grpc.Server
@@ -53,7 +57,7 @@ func New(o Options) (*Driver, error) {
 	if o.Observe == nil {
 		o.Observe = func(string, string, time.Duration) {}
 	}
-	s := grpc.NewServer(grpc.ChainUnaryInterceptor(observe(o.Observe), intercept, d.intercept))
+	s := grpc.NewServer(grpc.NumStreamWorkers(streamWorkers), grpc.ChainUnaryInterceptor(observe(o.Observe), intercept, d.intercept))
 	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, groups: o.Groups != nil, topology: o.Topology, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)
