@@ -64,6 +64,10 @@ bench-array: build ## the software array against tgtd, and how true its QoS is: 
 	@go run ./tests/bench -array $(BIN)/san-array -out $(BIN)/bench $(BENCH)
 	@go run -C tests/bench/plot . $(abspath $(BIN))/bench/bench.json $(abspath $(BIN))/bench/noisy-neighbour.svg
 
+.PHONY: bench-controller
+bench-controller: build ## a create with 4,000 volumes on the array beside one with none, array calls by operation, processor time beside a bare client's, memory: a table with verdicts
+	@go run ./tests/bench/controller -bin $(BIN) $(BENCH)
+
 .PHONY: lint
 lint: ## golangci-lint, built from its module
 	@hack/lint
