@@ -106,6 +106,19 @@ func TestNodeLease(t *testing.T) {
 	}
 }
 
+// TestNodeEvents: of the namespace that events about Nodes are in, the node plugin
+// may write events, and nothing else.
+func TestNodeEvents(t *testing.T) {
+	m := render(t, "secret")
+	role, binding := one[*rbacv1.Role](t, m, "san-csi-node-events"), one[*rbacv1.RoleBinding](t, m, "san-csi-node-events")
+	if got := rights(role.Rules); role.Namespace != "default" || len(got) != 1 || got["events"] != "create patch" {
+		t.Errorf("%s: %v", role.Namespace, got)
+	}
+	if binding.Namespace != "default" || binding.RoleRef.Name != role.Name || binding.Subjects[0].Name != "san-csi-node" {
+		t.Errorf("%s: %+v to %+v", binding.Namespace, binding.RoleRef, binding.Subjects)
+	}
+}
+
 // TestControllerRole: in its own namespace the Leases, events and what capacity takes; in the
 // cluster the identity, where no name is given.
 func TestControllerRole(t *testing.T) {

@@ -61,8 +61,6 @@ func (f *fakeInitiator) Resize(_ context.Context, t initiator.Target) (initiator
 
 func (f *fakeInitiator) Daemon(context.Context) error { return nil }
 
-func (f *fakeInitiator) Unqueue(context.Context, string) error { return nil }
-
 func (f *fakeInitiator) Sever(context.Context, string) error { return nil }
 
 func (f *fakeInitiator) Detach(_ context.Context, iqn, _ string) error {

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	testingclock "k8s.io/utils/clock/testing"
 
 	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/san"
@@ -51,6 +54,25 @@ func TestAccessCalls(t *testing.T) {
 		if !maps.Equal(got, step.want) {
 			t.Errorf("%s: %v; want %v", step.name, got, step.want)
 		}
+	}
+}
+
+// TestForgottenVolume: after a minute one more call reads it.
+func TestForgottenVolume(t *testing.T) {
+	b := newBench(t)
+	clock := testingclock.NewFakeClock(time.Now())
+	a, err := New(Config{Client: b.client, Account: "k8s", Cluster: "east", Incarnation: "one", Clock: clock})
+	must(t, err)
+	n := testNode(t, "a")
+	give(t, a, *makeVolume(t, a, "pvc-1"), n, san.Mode{})
+	v := makeVolume(t, a, "pvc-2")
+	clock.Step(refresh)
+	got := b.gate.counted(func() { give(t, a, *v, n, san.Mode{}) })
+	delete(got, "GetClusterInfo") // once a minute too
+	delete(got, "GetLimits")
+	want := map[string]int{"ListVolumes": 1, "ModifyVolume": 1, "AddVolumesToVolumeAccessGroup": 1}
+	if !maps.Equal(got, want) {
+		t.Errorf("attach: %v; want %v", got, want)
 	}
 }
 

@@ -49,6 +49,9 @@ func TestVolumeInForeignGroup(t *testing.T) {
 	must(t, err)
 	_, err = a.Grant(t.Context(), v.Handle, testNode(t, "a"), san.Mode{})
 	expect(t, err, san.ErrBusy, "by-hand")
+	if now, err := a.Get(t.Context(), v.Handle); err != nil || len(now.Nodes) != 0 {
+		t.Errorf("refused, and nodes %v have a grant, %v", now.Nodes, err)
+	}
 	expect(t, deletion(t, a, v.Handle), san.ErrBusy, "by-hand")
 	must(t, a.Sweep(t.Context()))
 	if groups := b.groups(t); len(groups) != 1 || len(groups[0].Volumes) != 1 {
