@@ -63,6 +63,8 @@ func (f *fakeInitiator) Daemon(context.Context) error { return nil }
 
 func (f *fakeInitiator) Sever(context.Context, string) error { return nil }
 
+func (f *fakeInitiator) Unqueue(context.Context, string) error { return nil }
+
 func (f *fakeInitiator) Detach(_ context.Context, iqn, _ string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
