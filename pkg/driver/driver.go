@@ -39,6 +39,10 @@ type Options struct {
 	Trace func(ctx context.Context, method, volume, traceparent string) (context.Context, func(code codes.Code))
 }
 
+// streamWorkers are goroutines that serve one call after the other, so that not
+// each call has to grow a stack of its own.
+const streamWorkers = 8
+
 // Driver is one CSI endpoint.
 type Driver struct {
 	server *grpc.Server
@@ -52,7 +56,7 @@ func New(o Options) (*Driver, error) {
 	}
 	d := &duty{}
 	d.active.Store(!o.Standby)
-	s := grpc.NewServer(grpc.ChainUnaryInterceptor(append(o.watchers(), intercept, d.intercept)...))
+	s := grpc.NewServer(grpc.NumStreamWorkers(streamWorkers), grpc.ChainUnaryInterceptor(append(o.watchers(), intercept, d.intercept)...))
 	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, groups: o.Groups != nil, topology: o.Topology, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)

@@ -349,11 +349,11 @@ func testAllPathsLost(t *testing.T, b *bench) {
 	b.twoPortals(v)
 	must(t, v.stage, v.publish)
 	sum := v.write(t)
+	b.sh(t, "echo lost > "+v.target+"/lost") // in memory only
 	if err := b.lab.Array.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	v.awaitPaths(t, 0)
-	b.sh(t, "echo lost > "+v.target+"/lost") // in memory only
 	must(t, v.unpublish, v.unstage)
 	checkNodeClean(t, b)
 	if err := b.lab.Array.Restart(t.Context()); err != nil {

@@ -26,8 +26,8 @@ func (r *report) readMemory(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	if n := len(resp.GetEntries()); n < r.volumes-1 {
-		return fmt.Errorf("the driver lists %d volumes, %d are there", n, r.volumes-1)
+	if n := len(resp.GetEntries()); n < r.volumes {
+		return fmt.Errorf("the driver lists %d volumes, %d are there", n, r.volumes)
 	}
 	_, r.rss, err = b.direct.RSS()
 	return err

@@ -60,7 +60,7 @@ func open(ctx context.Context, o options, dir string) (*bench, error) {
 	if b.counted, err = startDriver(ctx, o, dir, "counted", counted); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	if err := b.fill(ctx, o.volumes-1); err != nil {
+	if err := b.fill(ctx, o.volumes); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
@@ -91,6 +91,9 @@ func (b *bench) close() error {
 	}
 	return errors.Join(all...)
 }
+
+// room is for the volumes that the run makes beside those that are there.
+const room = atOnce + 8
 
 // perAccount is how many volumes Element takes of one account, less room for
 // those that are made and deleted again.
