@@ -5,8 +5,9 @@
 #
 # Reproducible: nothing in the images depends on the machine or the day but
 # Debian's packages, which are those of the day. Build with --timestamp 0 of
-# buildah, or with SOURCE_DATE_EPOCH=0 and --output
-# type=image,rewrite-timestamp=true of docker buildx.
+# buildah (without --layers: it names its own, new each time, in the history), or
+# with SOURCE_DATE_EPOCH=0 and --output type=image,rewrite-timestamp=true of
+# docker buildx.
 ARG GO_IMAGE=golang:1.26-bookworm
 # What mkfs of this release writes, the kernels of the nodes can mount: a newer
 # one may set features that they do not know.

@@ -45,6 +45,9 @@ func Open(ctx context.Context, workers ...string) (*Cluster, error) {
 	if err := c.reachable(); err != nil {
 		return c, err
 	}
+	if err := c.startSnapshots(ctx); err != nil {
+		return c, err
+	}
 	if err := c.startNodes(ctx, workers); err != nil {
 		return c, err
 	}

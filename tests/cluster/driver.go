@@ -18,6 +18,8 @@ const (
 	NowClass = "test-now"
 	// FastClass is a VolumeAttributesClass with a floor of 60 and a ceiling of 200 IOPS.
 	FastClass = "test-fast"
+	// SnapshotClass is a VolumeSnapshotClass.
+	SnapshotClass = "test-snapshots"
 )
 
 // installWait bounds the time until the driver's pods are ready.

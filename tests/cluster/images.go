@@ -47,14 +47,17 @@ var nodePackages = []string{"containerd", "runc", "containernetworking-plugins"}
 // files are the files that a cluster is made of, all of them on the host's disk
 // before it is isolated.
 type files struct {
-	Programs string // directory of the built programs
-	Packages string // root tree of nodePackages
-	Driver   string // root tree of driverPackages
-	Shell    string // root tree of shellPackages
-	Product  string // directory of what is built of this repository
-	Chart    string // directory of the chart
-	Examples string // directory of the examples
-	Helm     string // the program
+	Programs string // directory of Kubernetes' programs
+	Sidecars string // directory of the sidecars and the snapshot controller
+	// Definitions is the directory of the snapshot CRDs.
+	Definitions string
+	Packages    string // root tree of nodePackages
+	Driver      string // root tree of driverPackages
+	Shell       string // root tree of shellPackages
+	Product     string // directory of what is built of this repository
+	Chart       string // directory of the chart
+	Examples    string // directory of the examples
+	Helm        string // the program
 }
 
 // trees unpacks Debian's packages, once: they are cached as directories.
@@ -104,7 +107,7 @@ func unpackOnce(ctx context.Context, dir string, packages []string) error {
 func (f files) controllerImages() []image {
 	return []image{
 		f.pauseImage(), f.driverImage(), f.productImage("san-array"),
-		f.programImage("csi-provisioner"), f.programImage("csi-attacher"), f.programImage("csi-resizer"),
+		f.sidecarImage("csi-provisioner"), f.sidecarImage("csi-attacher"), f.sidecarImage("csi-resizer"), f.sidecarImage("csi-snapshotter"),
 	}
 }
 
@@ -131,9 +134,11 @@ func (f files) driverImage() image {
 	}
 }
 
-// programImage is an image of one built program, productImage of one of this
-// repository's.
+// programImage and sidecarImage are an image of one built program, productImage
+// is of one of this repository's.
 func (f files) programImage(name string) image { return oneProgram(f.Programs, name) }
+
+func (f files) sidecarImage(name string) image { return oneProgram(f.Sidecars, name) }
 
 func (f files) productImage(name string) image { return oneProgram(f.Product, name) }
 

@@ -86,7 +86,13 @@ func prepareFiles(ctx context.Context) (*files, error) {
 	if err := f.trees(ctx, cache); err != nil {
 		return nil, err
 	}
-	f.Programs, err = buildPrograms(ctx, root, cache)
+	if f.Definitions, err = snapshotDefinitions(ctx, root); err != nil {
+		return nil, err
+	}
+	if f.Programs, err = kubernetes.build(ctx, root, cache); err != nil {
+		return nil, err
+	}
+	f.Sidecars, err = sidecars.build(ctx, root, cache)
 	return f, err
 }
 

@@ -36,6 +36,8 @@ func TestCluster(t *testing.T) {
 		{"refused class", testRefusedClass},
 		{"expansion", testExpansion},
 		{"raw block", testRawBlock},
+		{"snapshot", testSnapshot},
+		{"group snapshot", testGroupSnapshot},
 		{"examples", testExamples},
 		{"leader killed", testLeaderKilled},
 		{"upgrade", testUpgrade},

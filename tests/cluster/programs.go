@@ -17,45 +17,58 @@ import (
 // module of that version (tools/go.mod), which does not know it by itself.
 const kubernetesVersion = "v1.36.3"
 
-// module is the helper module, apart from the product's so that Kubernetes is
-// not among the product's dependencies.
-const module = "tests/cluster/tools"
-
-// program is one binary and the package of the helper module it is built from.
+// program is one binary and the package of its kit's module it is built from.
 type program struct{ name, path string }
 
-var programs = []program{
-	{"etcd", "go.etcd.io/etcd/server/v3"},
-	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},
-	{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"},
-	{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"},
-	{"kubelet", "k8s.io/kubernetes/cmd/kubelet"},
-	{"kubectl", "k8s.io/kubernetes/cmd/kubectl"},
-	{"csi-provisioner", "github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner"},
-	{"csi-attacher", "github.com/kubernetes-csi/external-attacher/v4/cmd/csi-attacher"},
-	{"csi-resizer", "github.com/kubernetes-csi/external-resizer/v2/cmd/csi-resizer"},
-	{standIn, "./registrar"},
+// kit is a helper module, apart from the product's so that what it needs is not
+// among the product's dependencies, and the programs that are built from it.
+type kit struct {
+	module   string // directory, from the root
+	version  string // of what it builds, in the name of its cache
+	sources  []string
+	programs []program
 }
 
-// buildPrograms returns the directory of the built programs, from the cache
-// where they are there. A build that was stopped goes on where it stopped.
-func buildPrograms(ctx context.Context, root, cache string) (string, error) {
-	source := filepath.Join(root, module)
-	key, err := moduleKey(source)
+// kubernetes is the control plane, the nodes' programs and the stand-in;
+// sidecars want newer libraries than that has.
+var (
+	kubernetes = kit{"tests/cluster/tools", kubernetesVersion, []string{"registrar/main.go"}, []program{
+		{"etcd", "go.etcd.io/etcd/server/v3"},
+		{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},
+		{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"},
+		{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"},
+		{"kubelet", "k8s.io/kubernetes/cmd/kubelet"},
+		{"kubectl", "k8s.io/kubernetes/cmd/kubectl"},
+		{standIn, "./registrar"},
+	}}
+	sidecars = kit{"tests/cluster/sidecars", "sidecars", nil, []program{
+		{"csi-provisioner", "github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner"},
+		{"csi-attacher", "github.com/kubernetes-csi/external-attacher/v4/cmd/csi-attacher"},
+		{"csi-resizer", "github.com/kubernetes-csi/external-resizer/v2/cmd/csi-resizer"},
+		{"csi-snapshotter", "github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter"},
+		{snapshotController, "github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller"},
+	}}
+)
+
+// build returns the directory of the built programs, from the cache where they
+// are there. A build that was stopped goes on where it stopped.
+func (k kit) build(ctx context.Context, root, cache string) (string, error) {
+	source := filepath.Join(root, k.module)
+	key, err := k.key(source)
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, kubernetesVersion+"-"+key)
+	dir := filepath.Join(cache, k.version+"-"+key)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	for i, p := range programs {
+	for i, p := range k.programs {
 		binary := filepath.Join(dir, p.name)
 		if _, err := os.Stat(binary); err == nil {
 			continue
 		}
 		start := time.Now()
-		progress("building %s (%d of %d; all of them from nothing take half an hour and more)", p.name, i+1, len(programs))
+		progress("building %s (%d of %d of %s; all programs from nothing take half an hour and more)", p.name, i+1, len(k.programs), k.module)
 		if err := p.build(ctx, source, binary); err != nil {
 			return "", err
 		}
@@ -64,11 +77,11 @@ func buildPrograms(ctx context.Context, root, cache string) (string, error) {
 	return dir, nil
 }
 
-// moduleKey names the programs after all that they are built from and by.
-func moduleKey(source string) (string, error) {
+// key names the programs after all that they are built from and by.
+func (k kit) key(source string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, runtime.Version(), programs)
-	for _, name := range []string{"go.mod", "go.sum", "registrar/main.go"} {
+	fmt.Fprintln(h, runtime.Version(), k.programs)
+	for _, name := range append([]string{"go.mod", "go.sum"}, k.sources...) {
 		content, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
 			return "", err

@@ -24,6 +24,8 @@ func (c *Cluster) values() (map[string]any, error) {
 	values["volumeAttributesClasses"] = []map[string]any{
 		{"name": FastClass, "parameters": map[string]string{"minIOPS": "60", "maxIOPS": "200", "burstIOPS": "200"}},
 	}
+	values["snapshots"] = map[string]any{"enabled": true, "groups": true}
+	values["volumeSnapshotClasses"] = []map[string]any{{"name": SnapshotClass}}
 	return values, nil
 }
 
@@ -43,6 +45,7 @@ func placement() map[string]any {
 	probe["additionalArgs"] = []string{probeFlag}
 	values["sidecars"] = map[string]any{
 		"provisioner": local("csi-provisioner"), "attacher": local("csi-attacher"), "resizer": local("csi-resizer"),
+		"snapshotter":         local("csi-snapshotter"),
 		"nodeDriverRegistrar": local(standIn), "livenessProbe": probe,
 	}
 	return values

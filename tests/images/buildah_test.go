@@ -73,7 +73,7 @@ func (b *buildah) makeBase(ctx context.Context, suite string) error {
 func (b *buildah) build(ctx context.Context, source, target, layout string, platforms []string, args ...string) error {
 	list := "localhost/" + filepath.Base(layout)
 	args = append([]string{
-		"build", "--layers", "--pull=never", "--isolation=chroot", "--timestamp=0", "--target=" + target, "--manifest=" + list,
+		"build", "--pull=never", "--isolation=chroot", "--timestamp=0", "--target=" + target, "--manifest=" + list,
 		"--platform=" + strings.Join(platforms, ","),
 		"--build-arg=BUILDPLATFORM=linux/" + runtime.GOARCH, // as BuildKit sets it
 		"--build-arg=GO_IMAGE=" + base, "--build-arg=DEBIAN_IMAGE=" + base,

@@ -17,10 +17,10 @@ import (
 
 // image is one platform's image of an OCI layout.
 type image struct {
-	ConfigDigest string
-	Config       config
-	Layers       []descriptor
-	Files        map[string]file // by path, without a leading slash
+	RawConfig string // JSON
+	Config    config
+	Layers    []descriptor
+	Files     map[string]file // by path, without a leading slash
 }
 
 // descriptor, index, manifest and config are of the OCI image specification,
@@ -97,8 +97,12 @@ func readImage(dir, digest string) (*image, error) {
 	if err := readJSON(blob(dir, digest), &m); err != nil {
 		return nil, err
 	}
-	i := &image{ConfigDigest: m.Config.Digest, Layers: m.Layers, Files: map[string]file{}}
-	if err := readJSON(blob(dir, m.Config.Digest), &i.Config); err != nil {
+	raw, err := os.ReadFile(blob(dir, m.Config.Digest))
+	if err != nil {
+		return nil, err
+	}
+	i := &image{RawConfig: string(raw), Layers: m.Layers, Files: map[string]file{}}
+	if err := json.Unmarshal(raw, &i.Config); err != nil {
 		return nil, err
 	}
 	for _, l := range m.Layers {

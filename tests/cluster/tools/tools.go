@@ -4,9 +4,6 @@
 package tools
 
 import (
-	_ "github.com/kubernetes-csi/external-attacher/v4/cmd/csi-attacher"
-	_ "github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner"
-	_ "github.com/kubernetes-csi/external-resizer/v2/cmd/csi-resizer"
 	_ "go.etcd.io/etcd/server/v3"
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
 	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
