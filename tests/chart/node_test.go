@@ -3,6 +3,7 @@
 package chart
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -98,6 +99,16 @@ func TestInitiator(t *testing.T) {
 			if !slices.Contains(args, want) {
 				t.Errorf("with %v: arguments %v, want %s", c.set, args, want)
 			}
+		}
+	}
+}
+
+// TestIscsiadm: the host's PID namespace is only taken where it is needed.
+func TestIscsiadm(t *testing.T) {
+	for way, pids := range map[string]bool{"auto": false, "chroot": false, "nsenter": true} {
+		pod := node(t, render(t, "secret", fmt.Sprintf("node.iscsiadm=%q", way)))
+		if pod.HostPID != pids || !slices.Contains(pod.Containers[0].Args, "--iscsiadm="+way) {
+			t.Errorf("%s: the host's PIDs %t, arguments %v", way, pod.HostPID, pod.Containers[0].Args)
 		}
 	}
 }
