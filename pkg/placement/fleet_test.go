@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"testing"
+	"testing/synctest"
 
 	"github.com/san-csi/san-csi/pkg/san"
 )
@@ -47,16 +48,19 @@ func TestByID(t *testing.T) {
 // TestByIDAsksOnce: an array that went down is not asked who it is, and keeps
 // nobody from another one's volumes.
 func TestByIDAsksOnce(t *testing.T) {
-	a, b := &named{id: "aaaa"}, &named{id: "bbbb"}
-	f := NewFleet("east", []Member{{Name: "a", Array: a}, {Name: "b", Array: b}})
-	for range 2 {
-		for id, want := range map[string]string{"aaaa": "a", "bbbb": "b"} {
-			if m, err := f.ByID(t.Context(), id); err != nil || m.Name != want {
-				t.Errorf("%s is %q, %v", id, m.Name, err)
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &named{id: "aaaa"}, &named{id: "bbbb"}
+		f := NewFleet("east", []Member{{Name: "a", Array: a}, {Name: "b", Array: b}})
+		for range 2 {
+			for id, want := range map[string]string{"aaaa": "a", "bbbb": "b"} {
+				if m, err := f.ByID(t.Context(), id); err != nil || m.Name != want {
+					t.Errorf("%s is %q, %v", id, m.Name, err)
+				}
 			}
+			synctest.Wait() // for answers that nobody waited for
+			a.down = san.ErrUnavailable
 		}
-		a.down = san.ErrUnavailable
-	}
+	})
 }
 
 // hung is an array that answers nothing.
