@@ -83,8 +83,8 @@ func (b *bench) checkStandby(t *testing.T) {
 	out := b.must(t, "get", "pods", "--namespace", Namespace, "--selector="+controllerSelector,
 		"--output=jsonpath={range .items[*].status.containerStatuses[*]}{.name}={.restartCount}/{.ready} {end}")
 	states := strings.Fields(out)
-	if len(states) != 8 {
-		t.Errorf("two controllers of a driver and three sidecars, seen: %q", states)
+	if len(states) != 10 {
+		t.Errorf("two controllers of a driver and four sidecars, seen: %q", states)
 	}
 	for _, state := range states {
 		if !strings.HasSuffix(state, "=0/true") {
