@@ -43,6 +43,11 @@ type Options struct {
 // each call has to grow a stack of its own.
 const streamWorkers = 8
 
+// window is for the requests that are on their way, of a stream and of all,
+// bytes. It is many times what they have; one that is not fixed costs each call
+// a ping, to measure a network that the socket has not.
+const window = 64 << 10
+
 // Driver is one CSI endpoint.
 type Driver struct {
 	server *grpc.Server
@@ -56,7 +61,8 @@ func New(o Options) (*Driver, error) {
 	}
 	d := &duty{}
 	d.active.Store(!o.Standby)
-	s := grpc.NewServer(grpc.NumStreamWorkers(streamWorkers), grpc.ChainUnaryInterceptor(append(o.watchers(), intercept, d.intercept)...))
+	s := grpc.NewServer(grpc.NumStreamWorkers(streamWorkers), grpc.StaticStreamWindowSize(window), grpc.StaticConnWindowSize(window),
+		grpc.ChainUnaryInterceptor(append(o.watchers(), intercept, d.intercept)...))
 	csi.RegisterIdentityServer(s, &identity{version: o.Version, controller: o.Controller != nil, groups: o.Groups != nil, topology: o.Topology, duty: d})
 	if o.Controller != nil {
 		csi.RegisterControllerServer(s, o.Controller)

@@ -37,6 +37,8 @@ const (
 	// 10000 volumes with attributes of 1000 bytes, several times over.
 	defaultAnswerBytes = 64 << 20
 	idleConnections    = 16
+	// tellableBytes is room that an answer is given before it is there.
+	tellableBytes = 1 << 20
 )
 
 // Config says which array and as whom.
@@ -251,7 +253,7 @@ func (c *Client) exchange(ctx context.Context, method string, body []byte, resul
 		return c.transportError(ctx, a, method, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, c.maxAnswer+1))
+	answer, err := readAnswer(resp, c.maxAnswer)
 	if err != nil {
 		return c.transportError(ctx, a, method, err)
 	}
@@ -261,6 +263,18 @@ func (c *Client) exchange(ctx context.Context, method string, body []byte, resul
 		return a.answerError(method, resp, nil, fmt.Errorf("longer than %d bytes", c.maxAnswer))
 	}
 	return a.decode(method, resp, answer, result)
+}
+
+// readAnswer reads the body, and one byte more than most where it is longer than
+// that. It takes the array's word for its length, if that is no long one, so that
+// not every answer is copied as it grows.
+func readAnswer(resp *http.Response, most int64) ([]byte, error) {
+	var answer bytes.Buffer
+	if told := resp.ContentLength; told > 0 && told <= tellableBytes {
+		answer.Grow(int(told) + bytes.MinRead)
+	}
+	_, err := answer.ReadFrom(io.LimitReader(resp.Body, most+1))
+	return answer.Bytes(), err
 }
 
 // decode tells the kinds of answer apart.

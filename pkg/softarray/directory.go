@@ -57,7 +57,7 @@ func visible(tx *store.Tx, initiator, user string) ([]store.Volume, error) {
 		ids = append(ids, g.Volumes...)
 	}
 	if a, err := tx.AccountNamed(user); err == nil && a.EnableCHAP {
-		ids = append(ids, a.Volumes...)
+		ids = append(ids, tx.VolumesOf(a.ID)...)
 	}
 	slices.Sort(ids)
 	var found []store.Volume

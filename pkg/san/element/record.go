@@ -3,7 +3,6 @@ package element
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -235,20 +234,24 @@ func (r record) attributes(elementName string) (api.Attributes, error) {
 	if r.fence != nil {
 		texts[keyFence] = r.fence.former + " " + r.fence.node.Tag
 	}
-	attributes := api.Attributes{}
-	maps.Copy(attributes, r.foreign)
+	attributes, length := make(api.Attributes, len(texts)), len(`{`) // a comma or a brace ends each
+	for key, raw := range r.foreign {
+		encoded, err := json.Marshal(raw)
+		if err != nil {
+			return nil, fmt.Errorf("attributes of volume %s: %s: %w: %w", elementName, key, san.ErrBusy, err)
+		}
+		attributes[key] = encoded
+		length += len(quote(key)) + len(encoded) + len(`:,`)
+	}
 	for key, text := range texts {
 		if text != "" {
 			attributes[key] = quote(text)
+			length += len(key) + len(attributes[key]) + len(`"":,`)
 		}
 	}
-	encoded, err := json.Marshal(attributes)
-	if err != nil {
-		return nil, fmt.Errorf("attributes of volume %s: %w: %w", elementName, san.ErrBusy, err)
-	}
-	if len(encoded) > maxAttributeBytes {
+	if length > maxAttributeBytes {
 		return nil, fmt.Errorf("attributes of volume %s with %d grants: %d bytes, the array takes %d: %w",
-			elementName, len(r.grants), len(encoded), maxAttributeBytes, san.ErrExhausted)
+			elementName, len(r.grants), length, maxAttributeBytes, san.ErrExhausted)
 	}
 	return attributes, nil
 }

@@ -43,6 +43,37 @@ func TestDamagedRecordIsRefused(t *testing.T) {
 	}
 }
 
+// TestRecordIsMeasured: to the byte, what others wrote included.
+func TestRecordIsMeasured(t *testing.T) {
+	for name, foreign := range map[string]api.Attributes{
+		"nothing":  {},
+		"a text":   {"k": json.RawMessage(`"v"`)},
+		"escapes":  {`k"<`: json.RawMessage(`"<&>"`)},
+		"an array": {"k": json.RawMessage("[1,\n 2]"), "l": json.RawMessage(`null`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept, refused := 0, 0
+			for n := range 1000 {
+				r := record{name: "v", owner: san.Owner{Cluster: strings.Repeat("c", n)}, foreign: foreign}
+				attributes, err := r.attributes("v")
+				if err != nil {
+					expect(t, err, san.ErrExhausted)
+					refused++
+					continue
+				}
+				encoded, err := json.Marshal(attributes)
+				must(t, err)
+				if kept = len(encoded); kept > maxAttributeBytes {
+					t.Fatalf("%d bytes are kept", kept)
+				}
+			}
+			if kept != maxAttributeBytes || refused == 0 {
+				t.Errorf("the longest that is kept has %d bytes, %d are refused", kept, refused)
+			}
+		})
+	}
+}
+
 func TestRecordIsBounded(t *testing.T) {
 	r := record{name: "v", foreign: api.Attributes{"k": quote(strings.Repeat("x", 991))}}
 	if _, err := r.attributes("v"); err != nil {

@@ -22,9 +22,9 @@ type wireAccount struct {
 
 const statusLocked = "locked"
 
-func toWireAccount(a store.Account) wireAccount {
+func (c *call) toWireAccount(a store.Account) wireAccount {
 	w := wireAccount{
-		ID: a.ID, Username: a.Username, Status: statusActive, Volumes: list(a.Volumes),
+		ID: a.ID, Username: a.Username, Status: statusActive, Volumes: list(c.tx.VolumesOf(a.ID)),
 		InitiatorSecret: a.InitiatorSecret, TargetSecret: a.TargetSecret,
 		StorageContainer: "00000000-0000-0000-0000-000000000000",
 		EnableCHAP:       a.EnableCHAP, Attributes: object(a.Attributes),
@@ -72,7 +72,7 @@ func addAccount(c *call, p accountParams) (any, error) {
 		return nil, err
 	}
 	a, err := c.tx.AddAccount(a)
-	return result{"account": toWireAccount(a), "accountID": a.ID}, err
+	return result{"account": c.toWireAccount(a), "accountID": a.ID}, err
 }
 
 func modifyAccount(c *call, p accountParams) (any, error) {
@@ -94,7 +94,7 @@ func modifyAccount(c *call, p accountParams) (any, error) {
 			d.Drop(func(s iscsi.Session) bool { return s.AccountID == a.ID })
 		})
 	}
-	return result{"account": toWireAccount(a)}, c.tx.PutAccount(a)
+	return result{"account": c.toWireAccount(a)}, c.tx.PutAccount(a)
 }
 
 // applyAccount changes what is given. Equal secrets are accepted: clients in
@@ -140,8 +140,8 @@ func removeAccount(c *call, p accountParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(a.Volumes) > 0 {
-		return nil, failf(invalidParameter, "AccountID %d still has %d volumes, deleted ones included", a.ID, len(a.Volumes))
+	if a.VolumeCount > 0 {
+		return nil, failf(invalidParameter, "AccountID %d still has %d volumes, deleted ones included", a.ID, a.VolumeCount)
 	}
 	return result{}, c.tx.RemoveAccount(a.ID)
 }
@@ -149,12 +149,12 @@ func removeAccount(c *call, p accountParams) (any, error) {
 // Clients look for the message, the name or both.
 func getAccountByID(c *call, p accountParams) (any, error) {
 	a, err := c.tx.Accounts().Get(int64(p.ID))
-	return result{"account": toWireAccount(a)}, missing(err, unknownAccount, unknownAccount)
+	return result{"account": c.toWireAccount(a)}, missing(err, unknownAccount, unknownAccount)
 }
 
 func getAccountByName(c *call, p accountParams) (any, error) {
 	a, err := c.tx.AccountNamed(p.Username)
-	return result{"account": toWireAccount(a)}, missing(err, unknownAccount, unknownAccount)
+	return result{"account": c.toWireAccount(a)}, missing(err, unknownAccount, unknownAccount)
 }
 
 type accountList struct {
@@ -172,7 +172,7 @@ func listAccounts(c *call, p accountList) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if accounts = append(accounts, toWireAccount(a)); len(accounts) == limit {
+		if accounts = append(accounts, c.toWireAccount(a)); len(accounts) == limit {
 			break
 		}
 	}

@@ -78,7 +78,7 @@ func (c *call) resolve(set volumeSet, wanted func(store.Volume) bool) ([]int64, 
 		if err != nil {
 			return nil, err
 		}
-		if ids, err = c.appendWanted(ids, a.Volumes, wanted); err != nil {
+		if ids, err = c.appendWanted(ids, c.tx.VolumesOf(a.ID), wanted); err != nil {
 			return nil, err
 		}
 	}

@@ -75,13 +75,15 @@ func TestVolumesOfAnAccountAndOfAGroupAreLimited(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for i := range 1998 {
-			a.Volumes = append(a.Volumes, int64(100+i))
-		}
+		a.VolumeCount = 2000
 		if err := tx.PutAccount(a); err != nil {
 			return err
 		}
-		_, err = tx.AddGroup(store.Group{Name: "full", Volumes: a.Volumes[2:], LUNs: map[int64]int64{}})
+		members := make([]int64, 1998)
+		for i := range members {
+			members[i] = int64(100 + i)
+		}
+		_, err = tx.AddGroup(store.Group{Name: "full", Volumes: members, LUNs: map[int64]int64{}})
 		return err
 	})
 	r.ok("AddAccount", `{"username":"other"}`)

@@ -78,7 +78,7 @@ func listVolumesForAccount(c *call, p listParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.page(c.byID(a.Volumes), p, anyVolume)
+	return c.page(c.byID(c.tx.VolumesOf(a.ID)), p, anyVolume)
 }
 
 func anyVolume(store.Volume) bool { return true }

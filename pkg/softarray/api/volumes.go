@@ -98,7 +98,7 @@ func (c *call) roomForVolume(a store.Account, size int64) error {
 	if totals.Volumes >= volumesMax {
 		return failf(c.config.Dialect.countError(), "Exceeded maximum number of volumes: %d", volumesMax)
 	}
-	if err := room("volumes per account", int64(len(a.Volumes)), volumesPerAccountMax); err != nil {
+	if err := room("volumes per account", a.VolumeCount, volumesPerAccountMax); err != nil {
 		return err
 	}
 	return c.roomForBytes(size)
@@ -197,7 +197,7 @@ func (c *call) moveTo(v *store.Volume, account int64) error {
 	if err != nil {
 		return err
 	}
-	if err := room("volumes per account", int64(len(a.Volumes)), volumesPerAccountMax); err != nil {
+	if err := room("volumes per account", a.VolumeCount, volumesPerAccountMax); err != nil {
 		return err
 	}
 	v.AccountID = a.ID

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -17,7 +18,7 @@ type Account struct {
 	TargetSecret    string
 	EnableCHAP      bool
 	Attributes      json.RawMessage `json:",omitempty"`
-	Volumes         []int64         // also deleted ones, until they are purged; ascending
+	VolumeCount     int64           // also deleted ones, until they are purged; the store's own
 }
 
 // Accounts is the table of accounts.
@@ -42,7 +43,8 @@ func (t *Tx) AddAccount(a Account) (Account, error) {
 	return a, t.PutAccount(a)
 }
 
-// PutAccount replaces an account; its name may have changed to a free one.
+// PutAccount replaces an account; its name may have changed to a free one, its
+// VolumeCount must not have.
 func (t *Tx) PutAccount(a Account) error {
 	names := t.tx.Bucket(bucketAccountNames)
 	if old, err := t.Accounts().Get(a.ID); err == nil && old.Username != a.Username {
@@ -68,30 +70,50 @@ func (t *Tx) RemoveAccount(id int64) error {
 	return t.Accounts().remove(id)
 }
 
-// setOwner moves a volume's entry from one account (0 = none) to another.
+// VolumesOf are the ids of an account's volumes, ascending; also of deleted
+// ones, until they are purged.
+func (t *Tx) VolumesOf(account int64) []int64 {
+	var ids []int64
+	prefix := key(account)
+	c := t.tx.Bucket(bucketAccountVolumes).Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		ids = append(ids, idOf(k[len(prefix):]))
+	}
+	return ids
+}
+
+// setOwner moves a volume's entry from one account (0 = none) to another. The
+// entries are not in the account's record, so that a volume costs the same
+// whatever the number of its account's.
 func (t *Tx) setOwner(volume, from, to int64) error {
 	if from == to {
 		return nil
 	}
+	owned := t.tx.Bucket(bucketAccountVolumes)
 	if from != 0 {
-		a, err := t.Accounts().Get(from)
-		if err != nil {
-			return err
+		if err := owned.Delete(pair(from, volume)); err != nil {
+			return fmt.Errorf("volume %d of account %d: %w", volume, from, err)
 		}
-		a.Volumes = remove(a.Volumes, volume)
-		if err := t.PutAccount(a); err != nil {
+		if err := t.countOwned(from, -1); err != nil {
 			return err
 		}
 	}
 	if to == 0 {
 		return nil
 	}
-	a, err := t.Accounts().Get(to)
+	if err := owned.Put(pair(to, volume), nil); err != nil {
+		return fmt.Errorf("volume %d of account %d: %w", volume, to, err)
+	}
+	return t.countOwned(to, 1)
+}
+
+func (t *Tx) countOwned(account, more int64) error {
+	a, err := t.Accounts().Get(account)
 	if err != nil {
 		return err
 	}
-	a.Volumes = insert(a.Volumes, volume)
-	return t.PutAccount(a)
+	a.VolumeCount += more
+	return t.Accounts().put(account, a)
 }
 
 // Policy is a named QoS that volumes may share.

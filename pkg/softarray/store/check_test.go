@@ -71,6 +71,9 @@ func TestCheckTellsOfDamage(t *testing.T) {
 		}, "lists snapshot 1"},
 		"wrong totals":     {func(_ string, tx *Tx) error { return tx.count(Volume{}, Volume{ID: 9, Size: 4096}) }, "totals are"},
 		"account too many": {func(_ string, tx *Tx) error { return tx.setOwner(9, 0, 1) }, "lists volume 9"},
+		"account too few":  {func(_ string, tx *Tx) error { return tx.setOwner(1, 1, 0) }, "volume 1 is of account 1, which does not know of it"},
+		"account of none":  {func(_ string, tx *Tx) error { return tx.tx.Bucket(bucketAccountVolumes).Put(pair(9, 1), nil) }, "account-volumes: entry"},
+		"wrong count":      {func(_ string, tx *Tx) error { return tx.countOwned(1, 1) }, "lists 2 volumes and counts 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report, err := Check(damaged(t, c.damage))

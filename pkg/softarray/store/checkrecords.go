@@ -19,10 +19,14 @@ func (c *checker) checkAccounts() error {
 		if id := c.tx.Bucket(bucketAccountNames).Get([]byte(a.Username)); !bytes.Equal(id, key(a.ID)) {
 			c.problemf("account %d is not found by its name %q", a.ID, a.Username)
 		}
-		for _, id := range a.Volumes {
+		owned := c.VolumesOf(a.ID)
+		for _, id := range owned {
 			if v, ok := c.volumes[id]; !ok || v.AccountID != a.ID {
 				c.problemf("account %d lists volume %d, which is not its own", a.ID, id)
 			}
+		}
+		if int64(len(owned)) != a.VolumeCount {
+			c.problemf("account %d lists %d volumes and counts %d", a.ID, len(owned), a.VolumeCount)
 		}
 	})
 	return nil
@@ -73,7 +77,7 @@ func (c *checker) checkVolumes() error {
 		if l, ok := c.layers[v.Layer]; !ok || l.Size != v.Size {
 			c.problemf("volume %d of %d bytes writes to layer %d, which is not there or has %d bytes", id, v.Size, v.Layer, l.Size)
 		}
-		if a, err := c.Accounts().Get(v.AccountID); err != nil || !slices.Contains(a.Volumes, id) {
+		if c.tx.Bucket(bucketAccountVolumes).Get(pair(v.AccountID, id)) == nil {
 			c.problemf("volume %d is of account %d, which does not know of it", id, v.AccountID)
 		}
 		for _, group := range v.Groups {
@@ -155,6 +159,7 @@ func (c *checker) checkIndices() error {
 		c.problemf("%d volumes have %d entries by name", len(c.volumes), names)
 	}
 	c.entries(bucketDeleted, func(k, _ []byte) bool { _, ok := c.volumes[idOf(k)]; return ok })
+	c.entries(bucketAccountVolumes, func(k, _ []byte) bool { _, err := c.Accounts().Get(idOf(k)); return err == nil })
 	c.entries(bucketCounters, func(k, _ []byte) bool { _, ok := c.volumes[idOf(k)]; return ok })
 	c.entries(bucketReservations, func(k, _ []byte) bool { _, ok := c.volumes[idOf(k)]; return ok })
 	c.entries(bucketVolumeSnapshots, func(k, _ []byte) bool {

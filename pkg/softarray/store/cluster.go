@@ -41,7 +41,9 @@ func (t *Tx) init(now time.Time) error {
 	case 0:
 		return t.makeCluster(now)
 	case 1:
-		return t.migrate()
+		return errors.Join(t.migrateLayers(), t.migrateOwners())
+	case 2:
+		return t.migrateOwners()
 	}
 	return nil
 }

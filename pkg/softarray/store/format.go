@@ -10,9 +10,10 @@ import (
 )
 
 // format is the version of the data directory's layout that this program
-// writes. 1, which has no mark, kept each volume in a file volumes/<id>.
+// writes. 1, which has no mark, kept each volume in a file volumes/<id>; 1 and 2
+// kept the list of an account's volumes in its record.
 const (
-	format       = 2
+	format       = 3
 	oldLayersDir = "volumes"
 )
 
@@ -45,9 +46,9 @@ func (t *Tx) writeFormat() error {
 	return t.tx.Bucket(bucketCluster).Put(formatKey, []byte(strconv.Itoa(format)))
 }
 
-// migrate makes a base layer of each volume's file of format 1. Its files move
+// migrateLayers makes a base layer of each volume's file of format 1. Its files move
 // before the commit: one that has moved is found at its new place next time.
-func (t *Tx) migrate() error {
+func (t *Tx) migrateLayers() error {
 	for v, err := range t.Volumes().From(0) {
 		if err != nil {
 			return err
@@ -60,6 +61,24 @@ func (t *Tx) migrate() error {
 		return fmt.Errorf("numbers of layers: %w", err)
 	}
 	return t.store.media.sync()
+}
+
+// migrateOwners enters the volumes for their accounts. A record that is written
+// again loses the list.
+func (t *Tx) migrateOwners() error {
+	owner := map[int64]int64{}
+	for v, err := range t.Volumes().From(0) {
+		if err != nil {
+			return err
+		}
+		owner[v.ID] = v.AccountID
+	}
+	for id, account := range owner {
+		if err := t.setOwner(id, 0, account); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeOld removes what format 1 left: files of volumes that were never

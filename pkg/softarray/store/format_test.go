@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,7 +45,7 @@ func oldDirectory(t *testing.T) string {
 				return err
 			}
 		}
-		return tx.tx.Bucket(bucketCluster).Delete(formatKey)
+		return errors.Join(listOwned(tx), tx.tx.Bucket(bucketCluster).Delete(formatKey))
 	})
 	err = errors.Join(err, s.Close(),
 		os.WriteFile(filepath.Join(dir, "layers", "2"), append([]byte("data of 2"), make([]byte, 1<<20-9)...), 0o600),
@@ -53,6 +54,68 @@ func oldDirectory(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// listOwned keeps volumes 1 and 2 as formats 1 and 2 did: in their account's record.
+func listOwned(tx *Tx) error {
+	return errors.Join(tx.tx.DeleteBucket(bucketAccountVolumes),
+		tx.tx.Bucket(bucketAccounts).Put(key(1), []byte(`{"ID":1,"Username":"a","Volumes":[1,2]}`)))
+}
+
+// owns compares what the store says of account 1.
+func owns(t *testing.T, s *Store, want ...int64) {
+	t.Helper()
+	err := s.View(func(tx *Tx) error {
+		a, err := tx.Accounts().Get(1)
+		if got := tx.VolumesOf(1); fmt.Sprint(got) != fmt.Sprint(want) || a.VolumeCount != int64(len(want)) {
+			t.Errorf("account 1 has %v and counts %d, want %v", got, a.VolumeCount, want)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestListsInAccountsAreConverted(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, modelTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(func(tx *Tx) error {
+		for range 2 {
+			if _, err := addModelVolume(tx, 1<<20); err != nil {
+				return err
+			}
+		}
+		return errors.Join(listOwned(tx), tx.tx.Bucket(bucketCluster).Put(formatKey, []byte("2")))
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to convert
+		if s, err = Open(dir, modelTime); err != nil {
+			t.Fatal(err)
+		}
+		owns(t, s, 1, 2)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if report, err := Check(dir); err != nil || len(report.Problems) > 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if s, err = Open(dir, modelTime); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(func(tx *Tx) error { return tx.RemoveVolume(1) }); err != nil {
+		t.Error(err)
+	}
+	owns(t, s, 2)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestOldDirectoryIsConverted(t *testing.T) {
@@ -75,6 +138,7 @@ func TestOldDirectoryIsConverted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			owns(t, s, 1, 2)
 			d, err := s.OpenDisk(Volume{ID: 2, Size: 1 << 20})
 			if err != nil {
 				t.Fatal(err)

@@ -237,7 +237,7 @@ func check(t *testing.T, s *store.Store, dir string) map[int64]store.Volume {
 			if err != nil {
 				return err
 			}
-			for _, id := range a.Volumes {
+			for _, id := range tx.VolumesOf(a.ID) {
 				owned[id] = a.ID
 			}
 		}

@@ -48,6 +48,7 @@ var (
 	bucketInitiatorNames = []byte("initiator-names") // name -> id
 	bucketVolumeNames    = []byte("volume-names")    // name NUL id -> nothing
 	bucketDeleted        = []byte("deleted-volumes") // id -> nothing
+	bucketAccountVolumes = []byte("account-volumes") // account, id -> nothing
 
 	bucketVolumeSnapshots = []byte("volume-snapshots") // volume, id -> nothing
 	bucketLayerRefs       = []byte("layer-refs")       // layer, kind, id -> nothing
@@ -59,7 +60,7 @@ func (t *Tx) createBuckets() error {
 		bucketFaults, bucketJobs,
 		bucketSnapshots, bucketGroupSnapshots, bucketLayers, bucketLayerRefs,
 		bucketReservations,
-		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketVolumeSnapshots,
+		bucketAccountNames, bucketInitiatorNames, bucketVolumeNames, bucketDeleted, bucketAccountVolumes, bucketVolumeSnapshots,
 	} {
 		if _, err := t.tx.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("bucket %s: %w", name, err)
