@@ -79,7 +79,7 @@ bench-array: build ## the software array against tgtd, and how true its QoS is: 
 
 .PHONY: bench-node
 bench-node: build ## NodeStage against a shell script that does the same, in one virtual machine: the ratio of ten rounds
-	@go test -tags guest,bench -count=1 -timeout 20m -run TestStageAgainstScript ./tests/node
+	@go test -v -tags guest,bench -count=1 -timeout 20m -run TestStageAgainstScript ./tests/node
 
 .PHONY: bench-controller
 bench-controller: build ## a create with 4,000 volumes on the array beside one with none, array calls by operation, processor time beside a bare client's, memory: a table with verdicts

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -26,24 +28,24 @@ type Content struct {
 	Twin   string // of a btrfs: another device of the node with its fsid, "" where there is none
 }
 
-// Inspect reads the device directly before it asks blkid, whose exit code does
-// not tell a device without a signature from one that cannot be read. A failed
-// read is ErrUnreadable; a device that is held by somebody is ErrBusy.
+// Inspect opens the device for itself, reads it directly and asks blkid
+// meanwhile. Both must be content: blkid's exit code does not tell a device
+// without a signature from one that cannot be read. A failed open or read is
+// ErrUnreadable; a device that is held by somebody is ErrBusy.
 func (f *Filesystem) Inspect(ctx context.Context, path string) (Content, error) {
-	var zero bool
-	err := withDevice(ctx, path, unix.O_RDONLY, func(d *device) (err error) {
-		zero, err = allZero(d)
-		return err
+	c := Content{Device: path}
+	err := withDevice(ctx, path, unix.O_RDONLY, func(d *device) error {
+		var readErr, probeErr error
+		var both sync.WaitGroup
+		both.Go(func() { c.Zero, readErr = allZero(d) })
+		both.Go(func() { c.Type, probeErr = f.signature(ctx, path) })
+		both.Wait()
+		return errors.Join(readErr, probeErr)
 	})
 	if err != nil {
 		return Content{}, fmt.Errorf("inspect: %w", err)
 	}
-	kind, err := f.signature(ctx, path)
-	if err != nil {
-		return Content{}, fmt.Errorf("inspect: %w", err)
-	}
-	c := Content{Device: path, Type: kind, Zero: zero}
-	if kind == Btrfs {
+	if c.Type == Btrfs {
 		if c.Twin, err = f.twin(ctx, path); err != nil {
 			return Content{}, fmt.Errorf("inspect: %w", err)
 		}

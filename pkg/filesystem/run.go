@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"k8s.io/klog/v2"
 	utilexec "k8s.io/utils/exec"
 )
 
@@ -16,11 +18,13 @@ const maxOutput = 1024
 // then, and one that cannot be killed (in uninterruptible sleep) is left behind.
 func (f *Filesystem) run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	var output []byte
+	begun := time.Now()
 	err := bounded(ctx, func() error {
 		var err error
 		output, err = f.exec.CommandContext(ctx, name, args...).CombinedOutput()
 		return err
 	})
+	klog.FromContext(ctx).V(4).Info("Ran", "program", name, "arguments", args, "took", time.Since(begun))
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s: %w", name, ctx.Err())
 	}

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"k8s.io/klog/v2"
 	utilexec "k8s.io/utils/exec"
 )
 
@@ -86,6 +88,7 @@ func (h *host) run(ctx context.Context, p program, arguments ...string) error {
 	}
 	argv := slices.Concat(prefix, []string{p.name}, arguments)
 	var output []byte
+	begun := time.Now()
 	err = bounded(ctx, func() (err error) {
 		cmd := h.exec.CommandContext(ctx, argv[0], argv[1:]...)
 		if len(prefix) > 0 {
@@ -95,6 +98,7 @@ func (h *host) run(ctx context.Context, p program, arguments ...string) error {
 		output, err = cmd.CombinedOutput()
 		return err
 	})
+	klog.FromContext(ctx).V(4).Info("Ran", "program", p.name, "arguments", arguments, "took", time.Since(begun))
 	if err == nil {
 		return nil
 	}
