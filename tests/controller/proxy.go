@@ -37,10 +37,11 @@ type Proxy struct {
 	target string
 	client *http.Client
 	caFile string
-	flying sync.WaitGroup
 
-	mu    sync.Mutex
-	calls map[string]int
+	mu     sync.Mutex
+	landed *sync.Cond // when one of the calls in flight has been delivered
+	flying int
+	calls  map[string]int
 }
 
 // StartProxy serves before the array; the certificate's authority is a file of
@@ -55,6 +56,7 @@ func StartProxy(a *Array, dir string) (*Proxy, error) {
 	p := &Proxy{target: "https://" + a.address, caFile: dir + "/proxy-ca.pem", calls: map[string]int{}, client: &http.Client{
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, MaxIdleConnsPerHost: 64},
 	}}
+	p.landed = sync.NewCond(&p.mu)
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(p.serve))
 	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // callers that are killed are no news
 	p.server.StartTLS()
@@ -69,7 +71,21 @@ func (p *Proxy) Endpoint() (url, caFile string) { return p.server.URL + APIPath,
 func (p *Proxy) Close() { p.server.Close() }
 
 // Drain waits until all that was held back has been delivered.
-func (p *Proxy) Drain() { p.flying.Wait() }
+func (p *Proxy) Drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.flying > 0 {
+		p.landed.Wait()
+	}
+}
+
+// fly counts a call that is in flight, or none any more.
+func (p *Proxy) fly(calls int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.flying += calls
+	p.landed.Broadcast()
+}
 
 // Calls are the calls so far by method.
 func (p *Proxy) Calls() map[string]int {
@@ -96,9 +112,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		f = p.Decide(request.Method)
 	}
 	delivered := make(chan *answer, 1)
-	p.flying.Add(1)
+	p.fly(1)
 	go func() { // not tied to the caller: it may die, the call does not
-		defer p.flying.Done()
+		defer p.fly(-1)
 		delivered <- p.deliver(r, request.Method, body, f)
 	}()
 	if f.Cut && f.Late {

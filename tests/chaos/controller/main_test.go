@@ -52,12 +52,12 @@ func TestKills(t *testing.T) {
 	w := newWorld(t, budget)
 	faults := newFaults(*seed)
 	w.proxy.Decide = faults.decide
+	k := newKiller(w, rand.New(rand.NewPCG(*seed, 0)))
 	w.serve(t)
 	var crew []*worker
 	for n := range *workers {
 		crew = append(crew, newWorker(w, n, rand.New(rand.NewPCG(*seed, uint64(n+1)))))
 	}
-	k := newKiller(w, rand.New(rand.NewPCG(*seed, 0)))
 	began := time.Now()
 	for done := 0; done < *kills; {
 		n := min(*every, *kills-done)
