@@ -46,9 +46,9 @@ type Config struct {
 	Clock             clock.Clock // for waiting; nil = the real one
 }
 
-// batchWidth is how many calls for many volumes may overlap: enough that a
-// burst is a few calls, and one slow volume holds up nobody.
-const batchWidth = 8
+// batchPatience is how long what is wanted of many volumes waits for a call under
+// way: longer than an array takes, and short beside any caller's deadline.
+const batchPatience = 250 * time.Millisecond
 
 // Array is one Element array. It is safe for concurrent use by one process; a
 // second process must not write with the same Cluster at the same time.
@@ -107,7 +107,7 @@ func New(c Config) (*Array, error) {
 	a := &Array{config: c, client: c.Client, clock: c.Clock}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
 	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
-	a.looks.width, a.deletions.width, a.purges.width = batchWidth, batchWidth, batchWidth
+	a.listing.patience, a.looks.patience, a.deletions.patience, a.purges.patience = batchPatience, batchPatience, batchPatience, batchPatience
 	a.SetCHAP(c.CHAP)
 	return a, nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/san-csi/san-csi/pkg/san"
 )
@@ -134,34 +136,37 @@ func TestBatchHonoursEachContext(t *testing.T) {
 	})
 }
 
-// TestWidth: one call that the array keeps holds up no other item.
-func TestWidth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, c := newCalls()
-		b.width = 2
-		var wg sync.WaitGroup
-		for item := 1; item <= 4; item++ {
-			wg.Go(func() {
-				if got, err := b.do(t.Context(), "node", item); err != nil || got != 10*item {
-					t.Errorf("item %d: %d, %v", item, got, err)
+// TestBatchPatience: items that wait too long for a call under way share one beside
+// it; without patience they wait for it.
+func TestBatchPatience(t *testing.T) {
+	for patience, want := range map[time.Duration]time.Duration{time.Second: time.Second, 0: time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			var calls atomic.Int64
+			b := &batcher[string, int, int]{patience: patience}
+			b.call = func(ctx context.Context, _ string, items []int) []answer[int] {
+				calls.Add(1)
+				if slices.Contains(items, 0) { // the array keeps it
+					<-ctx.Done()
 				}
-			})
-			synctest.Wait()
-			if item <= 2 {
-				if began := <-c.began; !slices.Equal(began, []int{item}) {
-					t.Errorf("a call has %v, want %d alone", began, item)
-				}
+				return same(len(items), 7, nil)
 			}
-		}
-		c.end <- struct{}{} // one of the two; the other one is kept
-		if began := <-c.began; !slices.Equal(began, []int{3, 4}) {
-			t.Errorf("the third call has %v", began)
-		}
-		close(c.end)
-		wg.Wait()
-		synctest.Wait()
-		if len(b.queues) != 0 {
-			t.Errorf("%d keys are remembered that nobody waits for", len(b.queues))
-		}
-	})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			go func() { _, _ = b.do(ctx, "array", 0) }()
+			synctest.Wait()
+			begun := time.Now()
+			var others sync.WaitGroup
+			for i := range 10 {
+				others.Go(func() {
+					if v, err := b.do(t.Context(), "array", i+1); err != nil || v != 7 || time.Since(begun) != want {
+						t.Errorf("patience %s: %d, %v after %s; want %s", patience, v, err, time.Since(begun), want)
+					}
+				})
+			}
+			others.Wait()
+			if calls.Load() != 2 {
+				t.Errorf("patience %s: %d calls, want the one that is kept and one for the others", patience, calls.Load())
+			}
+		})
+	}
 }
