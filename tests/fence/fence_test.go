@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/san-csi/san-csi/pkg/san"
 	"github.com/san-csi/san-csi/tests/guest"
 	"github.com/san-csi/san-csi/tests/lab"
 )
@@ -87,6 +88,16 @@ func (w *world) boot(t *testing.T, name, mode string, args ...string) *machine {
 	return &machine{Node: n, id: info.GetNodeId()}
 }
 
+// name is the node as errors name it: without its key.
+func (m *machine) name(t *testing.T) string {
+	t.Helper()
+	n, err := san.ParseNode(m.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Identity().String()
+}
+
 func (m *machine) sh(t *testing.T, script string) string {
 	t.Helper()
 	out, err := m.VM.Run(t.Context(), script)
@@ -140,7 +151,7 @@ func (w *world) fence(t *testing.T, kind string) {
 	written := v.fingerprint(t)
 
 	t.Log("written elsewhere; the node comes back")
-	v.refused(t, v.attach(w.a), codes.Unavailable, w.a.id, v.id, "epoch", "confirm")
+	v.refused(t, v.attach(w.a), codes.Unavailable, w.a.name(t), v.id, "epoch", "confirm")
 	v.must(t, w.a.VM.Connect)
 	v.untilConfirmed(t, w)
 	t.Log("confirmed")
@@ -316,7 +327,7 @@ func (v *volume) untilConfirmed(t *testing.T, w *world) {
 	defer cancel()
 	for again := time.NewTicker(500 * time.Millisecond); ; {
 		err := v.attach(w.a)(ctx)
-		if status.Code(err) == codes.FailedPrecondition && strings.Contains(err.Error(), w.b.id) {
+		if status.Code(err) == codes.FailedPrecondition && strings.Contains(err.Error(), w.b.name(t)) {
 			return
 		}
 		if status.Code(err) != codes.Unavailable {
