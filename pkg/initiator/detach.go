@@ -28,11 +28,7 @@ func (i *Initiator) Detach(ctx context.Context, iqn, naa string) error {
 }
 
 func (i *Initiator) detach(ctx context.Context, events <-chan struct{}, iqn, naa string) error {
-	all, err := i.sessions(iqn)
-	if err != nil {
-		return err
-	}
-	dirs, err := lunsOf(all)
+	all, dirs, err := i.live(iqn)
 	if err != nil {
 		return err
 	}
@@ -81,6 +77,15 @@ func (i *Initiator) dissolveMap(ctx context.Context, events <-chan struct{}, naa
 		return err
 	}
 	return i.dissolve(ctx, events, m, naa)
+}
+
+// live are the target's sessions and the directories of their scsi devices.
+func (i *Initiator) live(iqn string) (all []session, dirs []string, err error) {
+	if all, err = i.sessions(iqn); err != nil {
+		return nil, nil, err
+	}
+	dirs, err = lunsOf(all)
+	return all, dirs, err
 }
 
 func lunsOf(all []session) ([]string, error) {

@@ -20,11 +20,7 @@ func (i *Initiator) Sever(ctx context.Context, iqn string) error {
 }
 
 func (i *Initiator) sever(ctx context.Context, iqn string) error {
-	all, err := i.sessions(iqn)
-	if err != nil {
-		return err
-	}
-	dirs, err := lunsOf(all)
+	_, dirs, err := i.live(iqn)
 	if err != nil {
 		return err
 	}

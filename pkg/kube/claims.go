@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
-	typedv1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/tools/reference"
 	"k8s.io/klog/v2"
@@ -32,12 +31,9 @@ type claimEvent struct{ claim, kind, reason, message string }
 // NewClaims tells in events of that component until the context ends. The rights
 // to get claims, and to create and patch events beside them, are all that it needs.
 func NewClaims(ctx context.Context, client kubernetes.Interface, component string) *Claims {
-	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events(metav1.NamespaceAll)})
-	context.AfterFunc(ctx, broadcaster.Shutdown)
 	c := &Claims{
 		client:   client,
-		recorder: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
+		recorder: newRecorder(ctx, client, metav1.NamespaceAll, component),
 		queue:    make(chan claimEvent, waiting),
 	}
 	go c.send(ctx)

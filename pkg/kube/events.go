@@ -36,13 +36,16 @@ func NewEvents(ctx context.Context, client kubernetes.Interface, namespace, leas
 }
 
 func newEvents(ctx context.Context, client kubernetes.Interface, namespace, component string, about *corev1.ObjectReference) *Events {
+	return &Events{recorder: newRecorder(ctx, client, namespace, component), about: about}
+}
+
+// newRecorder writes events of that namespace, "" = of any, until the context
+// ends.
+func newRecorder(ctx context.Context, client kubernetes.Interface, namespace, component string) record.EventRecorder {
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events(namespace)})
 	context.AfterFunc(ctx, broadcaster.Shutdown)
-	return &Events{
-		recorder: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
-		about:    about,
-	}
+	return broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component})
 }
 
 // Note tells of what was done. It returns at once.
