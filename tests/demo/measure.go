@@ -18,9 +18,9 @@ func (d *demo) measureCeiling(ctx context.Context) error {
 }
 
 func (d *demo) modify(ctx context.Context) error {
-	d.step("ControllerModifyVolume: maxIOPS=200, while the volume is mounted")
+	d.step("ControllerModifyVolume: maxIOPS=200, burstIOPS=200, while the volume is mounted")
 	if _, err := d.controller().ControllerModifyVolume(ctx, &csi.ControllerModifyVolumeRequest{
-		VolumeId: d.volume.GetVolumeId(), MutableParameters: map[string]string{"maxIOPS": "200"},
+		VolumeId: d.volume.GetVolumeId(), MutableParameters: map[string]string{"maxIOPS": "200", "burstIOPS": "200"},
 	}); err != nil {
 		return err
 	}

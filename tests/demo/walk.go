@@ -66,11 +66,11 @@ func (d *demo) controller() csi.ControllerClient { return csi.NewControllerClien
 func (d *demo) nodeService() csi.NodeClient      { return csi.NewNodeClient(d.node.Conn) }
 
 func (d *demo) create(ctx context.Context) error {
-	d.step("CreateVolume: 1 GiB of a class with minIOPS=50, maxIOPS=100")
+	d.step("CreateVolume: 1 GiB of a class with minIOPS=50, maxIOPS=100, burstIOPS=100")
 	resp, err := d.controller().CreateVolume(ctx, &csi.CreateVolumeRequest{
 		Name: claim, CapacityRange: &csi.CapacityRange{RequiredBytes: gib},
 		VolumeCapabilities: []*csi.VolumeCapability{capability()},
-		Parameters:         map[string]string{"minIOPS": "50", "maxIOPS": "100"},
+		Parameters:         map[string]string{"minIOPS": "50", "maxIOPS": "100", "burstIOPS": "100"},
 	})
 	if err != nil {
 		return err
