@@ -46,6 +46,7 @@ type kernel struct {
 	early     int             // trial reads that come before the disk can be opened
 	flushErr  error           // of a flush
 	exits     map[string]int  // exit code by the operation of iscsiadm
+	passing   bool            // an exit code is given once
 	ends      bool            // a session ends by itself when it is logged out
 	hang      string          // the operation that never ends
 	away      bool            // the sessions are in recovery: nobody sets a device's state
@@ -266,6 +267,9 @@ func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 	}
 	k.mu.Lock()
 	exit, hang := k.exits[operation], k.hang == operation
+	if k.passing {
+		delete(k.exits, operation)
+	}
 	k.mu.Unlock()
 	if hang {
 		<-ctx.Done()
