@@ -248,6 +248,12 @@ func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 		}
 		return nil, nil
 	}
+	if line == "iscsiadm -k 0" { // a new iscsid knows what the kernel has
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.exits, "login")
+		return nil, nil
+	}
 	if wwid, ok := strings.CutPrefix(line, "multipath -a "); ok {
 		k.daemon.wwids[wwid] = true
 		return nil, nil
