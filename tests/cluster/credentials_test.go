@@ -17,7 +17,7 @@ func testCredentialsRotated(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	b.apply(t, claim("locked-out", NowClass))
-	b.refused(t, "locked-out", "credentials")
+	b.refused(t, "locked-out", "array", "(401)")
 	if err := b.InstallDriver(t.Context()); err != nil { // the Secret alone is another
 		t.Fatal(err)
 	}
