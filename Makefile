@@ -126,6 +126,10 @@ cluster: ## a Kubernetes with the driver installed by helm and a volume in use, 
 test-cluster: ## the driver on a Kubernetes of two workers: what users, upgrades and failures do to it
 	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster
 
+.PHONY: bench-cluster
+bench-cluster: ## 200 claims at once until Bound and until gone, 20 pods with a volume each until Ready; where the time goes: tables, bin/bench/cluster.md (BENCH="-claims 20" to try)
+	@go run ./tests/cluster/bench -out $(BIN)/bench/cluster.md $(BENCH)
+
 # --- conformance of the array's targets ---
 
 .PHONY: test-conformance

@@ -75,6 +75,7 @@ func nodeInitiator(ctx context.Context, o *options) (*initiator.Initiator, san.N
 	}
 	iscsi := initiator.New(initiator.Options{
 		Reach: initiator.Reach(o.iscsiadm), Root: o.hostRoot, InitiatorName: o.initiatorName, OwnName: own, Keyring: keys, KeepIscsid: !o.restartIscsid,
+		ReplacementTimeout: o.replacement,
 	})
 	probing, stop := context.WithTimeout(ctx, hostTimeout)
 	defer stop()

@@ -42,6 +42,7 @@ type options struct {
 	nodeName      string
 	initiator     string
 	restartIscsid bool
+	replacement   time.Duration
 	initiatorName string
 	records       string
 	hostRoot      string
@@ -94,6 +95,7 @@ func bind(f *flag.FlagSet) *options {
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
 	f.StringVar(&o.initiator, "initiator", initiatorHost, "whose initiator name this node logs in under: the host's, or the driver's own, which stays as long as the node's name and /etc/machine-id do: host or own (node)")
+	f.DurationVar(&o.replacement, "replacement-timeout", 2*time.Minute, "how long I/O waits for a lost session before it fails, whole seconds; of the paths of its maps multipathd decides (node)")
 	f.BoolVar(&o.restartIscsid, "restart-iscsid", true, "restart iscsid, by iscsiadm, where what it remembers is over and would keep sessions from logging in: a CHAP secret that was replaced, a session that the kernel has no more; sessions live through that (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
@@ -183,6 +185,9 @@ func (o *options) validateNode() error {
 	}
 	if initiator.Reach(o.iscsiadm) == initiator.ReachChroot && o.hostRoot == "" {
 		return fmt.Errorf("--iscsiadm=%s: needs --host-root", o.iscsiadm)
+	}
+	if o.replacement < time.Second || o.replacement%time.Second != 0 {
+		return fmt.Errorf("--replacement-timeout %s: must be whole seconds, at least 1s", o.replacement)
 	}
 	if o.maxConcurrent < 1 {
 		return fmt.Errorf("--max-concurrent-stages %d: must be at least 1", o.maxConcurrent)

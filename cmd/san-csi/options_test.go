@@ -35,6 +35,7 @@ func TestOptions(t *testing.T) {
 		"topology of a Node":           {[]string{"--mode=node", "--node-name=n", "--topology-keys=zone"}, ""},
 		"topology of no Node":          {[]string{"--mode=node", "--topology-keys=zone"}, "--node-name"},
 		"volumes":                      {[]string{"--max-volumes=-1"}, "--max-volumes -1"},
+		"half a second":                {[]string{"--replacement-timeout=1500ms"}, "whole seconds"},
 		"iscsiadm":                     {[]string{"--iscsiadm=ssh"}, `--iscsiadm "ssh"`},
 		"iscsiadm by chroot":           {[]string{"--iscsiadm=chroot", "--host-root=/host"}, ""},
 		"iscsiadm by chroot nowhere":   {[]string{"--iscsiadm=chroot"}, "--host-root"},

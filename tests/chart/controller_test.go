@@ -54,7 +54,7 @@ func TestReplicasStandApart(t *testing.T) {
 // TestSidecarsAreReadyForBursts: threads, calls to the API and time enough for
 // many claims at once, each of them a setting.
 func TestSidecarsAreReadyForBursts(t *testing.T) {
-	limits := []string{"--kube-api-qps=50", "--kube-api-burst=100", "--timeout=60s"}
+	limits := []string{"--kube-api-qps=50", "--kube-api-burst=100", "--timeout=60s", "--retry-interval-max=1m"}
 	want := map[string][]string{
 		"csi-provisioner": {"--worker-threads=100", "--extra-create-metadata", "--enable-capacity", "--capacity-ownerref-level=2", "--default-fstype=ext4"},
 		"csi-attacher":    {"--worker-threads=100", "--default-fstype=ext4"},

@@ -87,12 +87,15 @@ func TestUpgradeIsGradual(t *testing.T) {
 	}
 }
 
-// TestInitiator: whose name the nodes log in under, and whether they may restart
-// iscsid.
+// TestInitiator: whose name the nodes log in under, whether they may restart
+// iscsid, and how long I/O waits for a session.
 func TestInitiator(t *testing.T) {
 	for _, c := range []struct{ set, want []string }{
-		{nil, []string{"--initiator=host", "--restart-iscsid=true"}},
-		{[]string{`node.initiator="own"`, "node.restartIscsid=false"}, []string{"--initiator=own", "--restart-iscsid=false"}},
+		{nil, []string{"--initiator=host", "--restart-iscsid=true", "--replacement-timeout=10m"}},
+		{
+			[]string{`node.initiator="own"`, "node.restartIscsid=false", `node.replacementTimeout="90s"`},
+			[]string{"--initiator=own", "--restart-iscsid=false", "--replacement-timeout=90s"},
+		},
 	} {
 		args := node(t, render(t, "secret", c.set...)).Containers[0].Args
 		for _, want := range c.want {

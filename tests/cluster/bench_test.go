@@ -78,7 +78,13 @@ func (b *bench) ready(t *testing.T, pods ...string) {
 // when the step's time is over.
 func (b *bench) until(t *testing.T, look func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), stepWait)
+	b.within(t, stepWait, look)
+}
+
+// within is until for a step that takes another time.
+func (b *bench) within(t *testing.T, wait time.Duration, look func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -110,13 +116,15 @@ func (b *bench) remove(t *testing.T, pod, claim string) {
 // noVolumes waits until there is no PersistentVolume.
 func (b *bench) noVolumes(t *testing.T) {
 	t.Helper()
-	b.until(t, func(ctx context.Context) error {
-		left, err := b.Kubectl(ctx, "get", "pv", "--output=name")
-		if err == nil && left != "" {
-			err = fmt.Errorf("volumes are left: %s", left)
-		}
-		return err
-	})
+	b.until(t, b.withoutVolumes)
+}
+
+func (b *bench) withoutVolumes(ctx context.Context) error {
+	left, err := b.Kubectl(ctx, "get", "pv", "--output=name")
+	if err == nil && left != "" {
+		err = fmt.Errorf("volumes are left: %s", left)
+	}
+	return err
 }
 
 // volumeOf is the name of a claim's PersistentVolume.

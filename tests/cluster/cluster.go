@@ -130,6 +130,9 @@ func (c *Cluster) Kubectl(ctx context.Context, args ...string) (string, error) {
 	return run(ctx, filepath.Join(c.files.Programs, "kubectl"), append([]string{"--kubeconfig=" + c.control.kubeconfigPath("admin")}, args...)...)
 }
 
+// AdminKubeconfig is the administrator's file for clients of this program.
+func (c *Cluster) AdminKubeconfig() string { return c.control.kubeconfigPath("admin") }
+
 // Apply applies the documents of a manifest.
 func (c *Cluster) Apply(ctx context.Context, manifest string) error {
 	file, err := os.CreateTemp(c.dir, "apply-*.yaml")

@@ -77,7 +77,8 @@ func prepareFiles(ctx context.Context) (*files, error) {
 	}
 	cache := filepath.Join(base, "san-csi", "kubernetes")
 	f := &files{
-		Product: filepath.Join(cache, "product"), Chart: filepath.Join(root, helm.Chart),
+		// In the tree: another one at the same time builds its own.
+		Product: filepath.Join(root, "bin", "cluster"), Chart: filepath.Join(root, helm.Chart),
 		Examples: filepath.Join(root, "examples"), Helm: helmPath,
 	}
 	if err := buildProduct(ctx, root, f.Product); err != nil {

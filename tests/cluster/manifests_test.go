@@ -28,8 +28,8 @@ func pod(name, claim string, spec ...string) string {
 }
 
 // blockPod has the claim's device at /dev/volume.
-func blockPod(name, claim string) string {
-	return podRunning(name, claim, idle, "volumeDevices: [{name: v, devicePath: /dev/volume}]")
+func blockPod(name, claim string, spec ...string) string {
+	return podRunning(name, claim, idle, "volumeDevices: [{name: v, devicePath: /dev/volume}]", spec...)
 }
 
 func podRunning(name, claim, script, volume string, spec ...string) string {

@@ -61,6 +61,8 @@ func (f files) workerPayload(ctx context.Context, dir string) (string, error) {
 type Worker struct {
 	Name string
 	VM   *guest.VM
+
+	node node
 }
 
 //go:embed worker.sh
@@ -69,7 +71,7 @@ var workerScript string
 // bootWorker boots the guest number n, counted from 1, and starts its kubelet.
 func (c *Cluster) bootWorker(ctx context.Context, n int, name string) (*Worker, error) {
 	vm, err := guest.Boot(ctx, guest.Config{
-		Name: name, MemoryMiB: workerMemory, Disks: []string{c.payload}, Scratch: c.scratch,
+		Name: name, MemoryMiB: workerMemory, Disks: []string{c.payload}, Scratch: c.scratch, Reboots: true,
 	})
 	if err != nil {
 		return nil, err
@@ -85,19 +87,23 @@ func (c *Cluster) bootWorker(ctx context.Context, n int, name string) (*Worker, 
 	if err := c.putNodeFiles(ctx, vm, spec); err != nil {
 		return nil, err
 	}
-	if err := vm.StartISCSI(ctx); err != nil {
-		return nil, err
-	}
-	if err := startWorker(ctx, vm, spec); err != nil {
-		return nil, err
-	}
-	progress("worker %s: booted at %s, kubelet started", name, vm.IP)
-	return &Worker{Name: name, VM: vm}, nil
+	w := &Worker{Name: name, VM: vm, node: spec}
+	return w, w.Start(ctx)
 }
 
-// startWorker prepares the guest, starts containerd and, when that serves,
-// the kubelet.
-func startWorker(ctx context.Context, vm *guest.VM, spec node) error {
+// Start makes the guest, which has just booted, a node: iscsid first, then
+// [Worker.StartKubelet].
+func (w *Worker) Start(ctx context.Context) error {
+	if err := w.VM.StartISCSI(ctx); err != nil {
+		return err
+	}
+	return w.StartKubelet(ctx)
+}
+
+// StartKubelet prepares the guest, starts containerd and, when that serves, the
+// kubelet.
+func (w *Worker) StartKubelet(ctx context.Context) error {
+	vm, spec := w.VM, w.node
 	settings := fmt.Sprintf("STATE=%s DISK=%s\n", spec.State, scratchDisk)
 	if _, err := vm.Run(ctx, settings+workerScript); err != nil {
 		return err
@@ -110,8 +116,11 @@ func startWorker(ctx context.Context, vm *guest.VM, spec node) error {
 until ctr --connect-timeout 1s version >/dev/null 2>&1; do usleep 200000; done`); err != nil {
 		return err
 	}
-	_, err := vm.Start(ctx, path+"exec kubelet "+strings.Join(spec.kubeletArgs(), " "), "/var/log/kubelet.log")
-	return err
+	if _, err := vm.Start(ctx, path+"exec kubelet "+strings.Join(spec.kubeletArgs(), " "), "/var/log/kubelet.log"); err != nil {
+		return err
+	}
+	progress("worker %s: booted at %s, kubelet started", w.Name, vm.IP)
+	return nil
 }
 
 // putNodeFiles writes the node's configuration and credentials into the guest.

@@ -2,6 +2,8 @@
 set -e
 mkdir -p "$STATE"
 mount -t ext4 -o noatime,discard "$DISK" "$STATE"
+# Of a former boot: where containerd keeps it a boot clears it.
+rm -rf "$STATE"/containerd-state
 # What a pod mounts with Bidirectional propagation has to be shared.
 mount --make-rshared /
 cp /payload/lib/* /usr/lib/x86_64-linux-gnu/

@@ -56,13 +56,36 @@ func Open(ctx context.Context, bin string, args ...string) (*Lab, error) {
 	return l, err
 }
 
+// credentials are the array's file of them.
+type credentials struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+// ChangePassword gives the array's administrator another password, and Element
+// too. The array is started again for that.
+func (l *Lab) ChangePassword(ctx context.Context, password string) error {
+	raw, err := yaml.Marshal(credentials{l.Username, password})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(l.Array.CredentialsFile(), raw, 0o600); err != nil {
+		return err
+	}
+	if err := l.Array.Restart(ctx); err != nil {
+		return err
+	}
+	l.Element.Close()
+	return l.connect()
+}
+
 // connect opens a client with the credentials that the array made for itself.
 func (l *Lab) connect() error {
 	raw, err := os.ReadFile(l.Array.CredentialsFile())
 	if err != nil {
 		return err
 	}
-	var credentials struct{ Username, Password string }
+	var credentials credentials
 	if err := yaml.Unmarshal(raw, &credentials); err != nil {
 		return fmt.Errorf("credentials of the array: %w", err)
 	}

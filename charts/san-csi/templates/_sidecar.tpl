@@ -1,5 +1,6 @@
 {{/* A sidecar of the controller. Takes root, key (in sidecars), name, workers (a flag) and args.
-No election of its own: the driver is ready only where it leads, and the sidecar waits for that. */}}
+No election of its own: the driver is ready only where it leads, and the sidecar waits for that.
+What an outage of the array has delayed is tried again within a minute of its end, not of five (the sidecars' default). */}}
 {{- define "san-csi.sidecar" -}}
 {{- $s := index .root.Values.sidecars .key -}}
 {{- $port := get (include "san-csi.metrics.ports" .root | fromYaml) .key -}}
@@ -11,6 +12,7 @@ No election of its own: the driver is ready only where it leads, and the sidecar
     - --leader-election=false
     - --v={{ .root.Values.logLevel }}
     - --timeout={{ $s.timeout }}
+    - --retry-interval-max=1m
     - --{{ .workers }}={{ $s.workerThreads }}
     - --kube-api-qps={{ $s.kubeAPI.qps }}
     - --kube-api-burst={{ $s.kubeAPI.burst }}
