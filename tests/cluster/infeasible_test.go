@@ -39,7 +39,7 @@ func testInfeasibleClass(t *testing.T, b *bench) {
 			b.settled(t, claim, FastClass)
 		}},
 		{"back-to-none", "", element.QoS{MinIOPS: 50, MaxIOPS: 100, BurstIOPS: 100}, func(t *testing.T, b *bench, claim string) {
-			b.told(t, claim, "VolumeModifyCancelled", "Cancelled")
+			b.told(t, claim, "VolumeModifyCanceled", "Cancelled modify")
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
