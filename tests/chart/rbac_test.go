@@ -19,30 +19,31 @@ import (
 // nothing else. A right that is not in this table has to be argued for here.
 func TestRoles(t *testing.T) {
 	const (
-		read   = "get list watch"
-		events = "create list patch update watch"
+		follow = "list watch"
+		events = "create patch"
 	)
 	want := map[string]map[string]string{
+		"san-csi-controller": {"persistentvolumeclaims": "get", "events": events},
 		"san-csi-provisioner": {
 			"persistentvolumes": "create delete get list patch watch", "persistentvolumeclaims": "get list update watch",
-			"storageclasses": read, "csinodes": read, "nodes": read, "volumeattachments": read, "volumeattributesclasses": read,
-			"volumesnapshots": "get list update watch", "volumesnapshotcontents": "get list", "events": events,
+			"storageclasses": follow, "csinodes": follow, "nodes": follow, "volumeattachments": follow, "volumeattributesclasses": "get",
+			"volumesnapshots": "get list update watch", "volumesnapshotcontents": "get", "events": events,
 		},
 		"san-csi-attacher": {
-			"persistentvolumes": "get list patch watch", "csinodes": read,
-			"volumeattachments": "get list patch watch", "volumeattachments/status": "patch",
+			"persistentvolumes": "list patch watch", "csinodes": follow,
+			"volumeattachments": "list patch watch", "volumeattachments/status": "patch",
 		},
 		"san-csi-resizer": {
-			"persistentvolumes": "get list patch watch", "persistentvolumeclaims": read, "persistentvolumeclaims/status": "patch",
-			"volumeattributesclasses": read, "events": events,
+			"persistentvolumes": "list patch watch", "persistentvolumeclaims": follow, "persistentvolumeclaims/status": "patch",
+			"volumeattributesclasses": follow, "events": events,
 		},
 		"san-csi-snapshotter": {
-			"volumesnapshotclasses": read, "volumesnapshotcontents": "create get list patch update watch",
+			"volumesnapshotclasses": follow, "volumesnapshotcontents": "get list patch watch",
 			"volumesnapshotcontents/status": "patch update", "events": events,
-			"volumegroupsnapshotclasses": read, "volumegroupsnapshotcontents": "get list patch update watch",
+			"volumegroupsnapshotclasses": follow, "volumegroupsnapshotcontents": "get list patch watch",
 			"volumegroupsnapshotcontents/status": "patch update",
 		},
-		"san-csi-node": {"nodes": "get patch", "csinodes": "list watch"},
+		"san-csi-node": {"nodes": "get patch", "csinodes": follow},
 	}
 	m := render(t, "full")
 	got := map[string]map[string]string{}
@@ -59,7 +60,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("further roles: %v", got)
 	}
 	if r := one[*rbacv1.ClusterRole](t, render(t, "full", "snapshots.groups=false"), "san-csi-snapshotter"); strings.Contains(fmt.Sprint(r.Rules), "group") ||
-		rights(r.Rules)["volumesnapshotcontents"] != "get list patch update watch" {
+		rights(r.Rules)["volumesnapshotcontents"] != "get list patch watch" {
 		t.Errorf("groups are off: %+v", r.Rules)
 	}
 	if r := one[*rbacv1.ClusterRole](t, render(t, "secret"), "san-csi-provisioner"); strings.Contains(fmt.Sprint(r.Rules), "snapshot") {
@@ -119,21 +120,34 @@ func TestNodeEvents(t *testing.T) {
 	}
 }
 
-// TestControllerRole: in its own namespace the Leases, events and what capacity takes; in the
-// cluster the identity, where no name is given.
+// TestControllerRole: in its own namespace the Leases; in the cluster claims and
+// their events, and the identity where no name is given.
 func TestControllerRole(t *testing.T) {
-	m := render(t, "secret", "csiDriver.storageCapacity=false")
-	for _, rule := range one[*rbacv1.Role](t, m, "san-csi-controller").Rules {
-		if slices.Equal(rule.Resources, []string{"events"}) && slices.Equal(rule.Verbs, []string{"create", "patch"}) {
-			continue
-		}
-		if !slices.Equal(rule.Resources, []string{"leases"}) || !slices.Equal(rule.Verbs, leaseVerbs) {
-			t.Errorf("without capacity: %+v", rule)
-		}
-	}
-	rules := one[*rbacv1.ClusterRole](t, m, "san-csi-controller").Rules
-	if len(rules) != 1 || !slices.Equal(rules[0].ResourceNames, []string{"kube-system"}) || !slices.Equal(rules[0].Verbs, []string{"get"}) {
+	m := render(t, "secret", `clusterName="ours"`)
+	if rules := one[*rbacv1.Role](t, m, "san-csi-controller").Rules; len(rules) != 1 || !slices.Equal(rules[0].Resources, []string{"leases"}) || !slices.Equal(rules[0].Verbs, leaseVerbs) {
 		t.Errorf("rules %+v", rules)
+	}
+	want := map[string]string{"persistentvolumeclaims": "get", "events": "create patch"}
+	if got := rights(one[*rbacv1.ClusterRole](t, m, "san-csi-controller").Rules); !maps.Equal(got, want) {
+		t.Errorf("with a name of its own: %v, want %v", got, want)
+	}
+	rules := one[*rbacv1.ClusterRole](t, render(t, "secret"), "san-csi-controller").Rules
+	if identity := rules[len(rules)-1]; !slices.Equal(identity.ResourceNames, []string{"kube-system"}) || !slices.Equal(identity.Verbs, []string{"get"}) {
+		t.Errorf("identity %+v", identity)
+	}
+}
+
+// TestCapacityRole: what the provisioner's capacity objects take is its own, in
+// the release's namespace, and goes with them.
+func TestCapacityRole(t *testing.T) {
+	want := map[string]string{"csistoragecapacities": "create delete list update watch", "pods": "get", "replicasets": "get"}
+	if got := rights(one[*rbacv1.Role](t, render(t, "secret"), "san-csi-provisioner").Rules); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, role := range all[*rbacv1.Role](render(t, "secret", "csiDriver.storageCapacity=false")) {
+		if role.Name == "san-csi-provisioner" {
+			t.Errorf("without capacity: %+v", role.Rules)
+		}
 	}
 }
 

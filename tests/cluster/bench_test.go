@@ -20,7 +20,12 @@ const (
 )
 
 // bench is the cluster that the parts share.
-type bench struct{ *Cluster }
+type bench struct {
+	*Cluster
+	ran     int               // parts until now
+	whole   bool              // the part that runs comes after all of its predecessors
+	secrets map[string]string // that were used, by what they are of
+}
 
 // describe logs what a person would look at after a failure.
 func (b *bench) describe(t *testing.T) {

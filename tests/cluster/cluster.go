@@ -18,6 +18,7 @@ import (
 type Cluster struct {
 	Workers []*Worker
 	Lab     *lab.Lab // the array
+	Second  *lab.Lab // another one, where a test has started it
 	// Kubeconfig is the administrator's file for clients outside of the private
 	// world, on this machine.
 	Kubeconfig string

@@ -43,6 +43,9 @@ func startControlPlane(ctx context.Context, bin, dir string, nodes []string) (*c
 	if _, err := c.start(ctx, "etcd", c.etcdArgs()...); err != nil {
 		return nil, err
 	}
+	if err := os.WriteFile(c.path(auditPolicy), []byte(auditDriver), 0o600); err != nil {
+		return nil, err
+	}
 	apiServer, err := c.start(ctx, "kube-apiserver", c.apiServerArgs()...)
 	if err != nil {
 		return nil, err
@@ -83,9 +86,9 @@ func (c *controlPlane) writeTokens(nodes []string) error {
 	return os.WriteFile(c.certs.path("tokens.csv"), []byte(file.String()), 0o600)
 }
 
-func (c *controlPlane) kubeconfigPath(name string) string {
-	return filepath.Join(c.dir, name+".kubeconfig")
-}
+func (c *controlPlane) path(name string) string { return filepath.Join(c.dir, name) }
+
+func (c *controlPlane) kubeconfigPath(name string) string { return c.path(name + ".kubeconfig") }
 
 func (c *controlPlane) kubeconfig(user string) []byte {
 	return kubeconfig(apiServerURL, c.certs.apiServerCA(), c.tokens[user])
@@ -121,6 +124,8 @@ func (c *controlPlane) apiServerArgs() []string {
 		"--kubelet-preferred-address-types=InternalIP",
 		"--kubelet-client-certificate=" + c.certs.kubeletClientCert(),
 		"--kubelet-client-key=" + c.certs.kubeletClientKey(),
+		"--audit-policy-file=" + c.path(auditPolicy), "--audit-log-path=" + c.path(auditLog),
+		"--etcd-compaction-interval=0", // the whole run can be looked through at its end
 	}
 }
 

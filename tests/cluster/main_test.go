@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // the driver itself.
 func TestCluster(t *testing.T) {
 	b := open(t)
-	for _, part := range []struct {
+	for i, part := range []struct {
 		name string
 		test func(*testing.T, *bench)
 	}{
@@ -38,6 +38,14 @@ func TestCluster(t *testing.T) {
 		{"raw block", testRawBlock},
 		{"snapshot", testSnapshot},
 		{"group snapshot", testGroupSnapshot},
+		{"refused floor", testRefusedFloor},
+		{"infeasible class", testInfeasibleClass},
+		{"shared block", testSharedBlock},
+		{"once pod", testOncePod},
+		{"readers", testReaders},
+		{"capacity", testCapacity},
+		{"import", testImport},
+		{"two arrays", testTwoArrays},
 		{"examples", testExamples},
 		{"node cut off", testNodeCutOff},
 		{"node without power", testNodePowerLost},
@@ -49,10 +57,16 @@ func TestCluster(t *testing.T) {
 		{"leader killed", testLeaderKilled},
 		{"upgrade", testUpgrade},
 		{"uninstall", testUninstall},
+		{"rights", testRights},
 		{"evaluation", testEvaluation},
+		{"no secrets", testNoSecrets},
 	} {
 		start := time.Now()
-		ok := t.Run(part.name, func(t *testing.T) { part.test(t, b) })
+		ok := t.Run(part.name, func(t *testing.T) {
+			b.whole = b.ran == i
+			b.ran++
+			part.test(t, b)
+		})
 		progress("%s: passed %t, %.0f s", part.name, ok, time.Since(start).Seconds())
 		if !ok {
 			b.describe(t)
@@ -79,7 +93,7 @@ func open(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{c}
+	b := &bench{Cluster: c, secrets: map[string]string{}}
 	if err := c.InstallDriver(ctx); err != nil {
 		b.describe(t)
 		t.Fatal(err)

@@ -30,6 +30,9 @@ const (
 	workerLabel = "san-csi.io/worker"
 )
 
+// podLogs is the directory of the pods' logs, in the node's state.
+const podLogs = "pod-logs"
+
 // kubeletArgs are the kubelet's arguments.
 func (n node) kubeletArgs() []string {
 	labels := ""
@@ -88,7 +91,7 @@ clusterDomain: cluster.local
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 50Mi}
 volumePluginDir: {{.State}}/plugins
-podLogsDir: {{.State}}/pod-logs
+podLogsDir: {{.State}}/` + podLogs + `
 nodeStatusReportFrequency: 1m
 nodeStatusUpdateFrequency: 1s
 syncFrequency: 5s

@@ -2,20 +2,28 @@ package cluster
 
 import (
 	"os"
+
+	"github.com/san-csi/san-csi/tests/lab"
 )
 
 // values are the chart's values for the driver with the array beside the
-// cluster.
+// cluster, and the second one if there is one.
 func (c *Cluster) values() (map[string]any, error) {
-	ca, err := os.ReadFile(c.Lab.Array.CAFile())
+	first, err := arrayValues("a", "east", c.Lab)
 	if err != nil {
 		return nil, err
 	}
+	arrays := []map[string]any{first}
+	if c.Second != nil {
+		second, err := arrayValues("b", "west", c.Second)
+		if err != nil {
+			return nil, err
+		}
+		second["chap"] = "node-mutual"
+		arrays = append(arrays, second)
+	}
 	values := placement()
-	values["arrays"] = []map[string]any{{
-		"name": "a", "driver": "element", "endpoint": "https://" + c.Lab.Array.APIAddress() + "/json-rpc/12.5",
-		"username": c.Lab.Username, "password": c.Lab.Password, "account": "k8s", "caCert": string(ca),
-	}}
+	values["arrays"] = arrays
 	numbers := map[string]string{"minIOPS": "50", "maxIOPS": "100", "burstIOPS": "100"}
 	values["storageClasses"] = []map[string]any{
 		{"name": Class, "isDefault": true, "parameters": numbers},
@@ -27,6 +35,18 @@ func (c *Cluster) values() (map[string]any, error) {
 	values["snapshots"] = map[string]any{"enabled": true, "groups": true}
 	values["volumeSnapshotClasses"] = []map[string]any{{"name": SnapshotClass}}
 	return values, nil
+}
+
+func arrayValues(name, site string, l *lab.Lab) (map[string]any, error) {
+	ca, err := os.ReadFile(l.Array.CAFile())
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"name": name, "driver": "element", "endpoint": "https://" + l.Array.APIAddress() + "/json-rpc/12.5",
+		"username": l.Username, "password": l.Password, "account": "k8s", "caCert": string(ca),
+		"labels": map[string]string{"site": site},
+	}, nil
 }
 
 // placement are the values of any installation here: the images that the nodes

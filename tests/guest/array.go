@@ -22,6 +22,9 @@ type ArrayConfig struct {
 	CredentialsFile string
 	// TotalIOPS is the declared capability, in IOPS of 4 KiB; 0 leaves san-array's default.
 	TotalIOPS int64
+	// Second puts the array on [SecondIP], beside one that has the other two
+	// addresses: a cluster of one node, without a redirect.
+	Second bool
 	// Args are further arguments.
 	Args []string
 }
@@ -39,13 +42,17 @@ type ArrayProcess struct {
 }
 
 // StartArray starts san-array on [HostIP] and returns when it serves. Its log
-// is san-array.log in the run's log directory.
+// is san-array.log, or san-array-second.log, in the run's log directory.
 func StartArray(ctx context.Context, config ArrayConfig) (*ArrayProcess, error) {
 	w, err := currentWorld()
 	if err != nil {
 		return nil, err
 	}
-	return startArray(ctx, config, filepath.Join(w.logs(), "san-array.log"))
+	log := "san-array.log"
+	if config.Second {
+		log = "san-array-second.log"
+	}
+	return startArray(ctx, config, filepath.Join(w.logs(), log))
 }
 
 func startArray(ctx context.Context, config ArrayConfig, log string) (*ArrayProcess, error) {
@@ -61,12 +68,20 @@ func startArray(ctx context.Context, config ArrayConfig, log string) (*ArrayProc
 }
 
 // APIAddress is where the array's JSON-RPC API listens, host:port.
-func (a *ArrayProcess) APIAddress() string { return net.JoinHostPort(HostIP, "443") }
+func (a *ArrayProcess) APIAddress() string { return net.JoinHostPort(a.address(), "443") }
 
 // Portal is the cluster's iSCSI portal, host:port, which redirects logins.
-func (a *ArrayProcess) Portal() string { return net.JoinHostPort(HostIP, iscsiPort) }
+func (a *ArrayProcess) Portal() string { return net.JoinHostPort(a.address(), iscsiPort) }
 
-// NodePortal is the iSCSI portal where sessions are, host:port.
+func (a *ArrayProcess) address() string {
+	if a.config.Second {
+		return SecondIP
+	}
+	return HostIP
+}
+
+// NodePortal is the iSCSI portal where sessions are, host:port; a second array
+// has them at its only portal.
 func (a *ArrayProcess) NodePortal() string { return net.JoinHostPort(NodeIP, iscsiPort) }
 
 // CAFile is the certificate authority of the array's TLS certificate.
@@ -80,10 +95,11 @@ func (a *ArrayProcess) args() []string {
 		"--data-dir=" + a.config.DataDir,
 		"--api-address=" + a.APIAddress(),
 		"--iscsi-address=" + a.Portal(),
-		"--iscsi-address=" + a.NodePortal(),
-		"--iscsi-redirect",
-		"--advertise=" + HostIP,
+		"--advertise=" + a.address(),
 		"--credentials-file=" + a.config.CredentialsFile,
+	}
+	if !a.config.Second {
+		args = append(args, "--iscsi-address="+a.NodePortal(), "--iscsi-redirect")
 	}
 	if a.config.TotalIOPS != 0 {
 		args = append(args, "--total-iops="+strconv.FormatInt(a.config.TotalIOPS, 10))

@@ -33,6 +33,20 @@ const apiPath = "/json-rpc/12.5"
 // Open starts the array, with further arguments. bin is the directory of the
 // built programs.
 func Open(ctx context.Context, bin string, args ...string) (*Lab, error) {
+	l, err := open(ctx, bin, guest.ArrayConfig{Args: args})
+	if err != nil {
+		return nil, err
+	}
+	l.payload, err = payload(ctx, filepath.Join(filepath.Dir(l.data), "payload"), bin)
+	return l, err
+}
+
+// OpenSecond starts another array, beside that of Open. It boots no nodes.
+func OpenSecond(ctx context.Context, bin string) (*Lab, error) {
+	return open(ctx, bin, guest.ArrayConfig{Second: true})
+}
+
+func open(ctx context.Context, bin string, config guest.ArrayConfig) (*Lab, error) {
 	parent, err := guest.RunDir()
 	if err != nil {
 		return nil, err
@@ -41,19 +55,15 @@ func Open(ctx context.Context, bin string, args ...string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(run, "array")
-	if err := os.Mkdir(data, 0o700); err != nil {
+	l := &Lab{data: filepath.Join(run, "array")}
+	if err := os.Mkdir(l.data, 0o700); err != nil {
 		return nil, err
 	}
-	l := &Lab{data: data}
-	if l.Array, err = guest.StartArray(ctx, guest.ArrayConfig{Binary: filepath.Join(bin, "san-array"), DataDir: data, Args: args}); err != nil {
+	config.Binary, config.DataDir = filepath.Join(bin, "san-array"), l.data
+	if l.Array, err = guest.StartArray(ctx, config); err != nil {
 		return nil, err
 	}
-	if err := l.connect(); err != nil {
-		return nil, err
-	}
-	l.payload, err = payload(ctx, filepath.Join(run, "payload"), bin)
-	return l, err
+	return l, l.connect()
 }
 
 // credentials are the array's file of them.

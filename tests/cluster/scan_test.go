@@ -1,0 +1,101 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/san-csi/san-csi/tests/guest"
+	"github.com/san-csi/san-csi/tests/lab"
+	"github.com/san-csi/san-csi/tests/secrets"
+)
+
+// remember keeps an array's secrets, those of CHAP among them, for the scan: a
+// part that makes further ones calls it while they are there.
+func (b *bench) remember(t *testing.T, array *lab.Lab) {
+	t.Helper()
+	all, err := array.Secrets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, secret := range all {
+		b.secrets[fmt.Sprintf("%s (array at %s)", name, array.Array.APIAddress())] = secret
+	}
+}
+
+// testNoSecrets: no secret that was used until now is in any object that was
+// ever in etcd, Events among them, but Secrets; nor in a log of a pod, a node or
+// a program of the control plane.
+func testNoSecrets(t *testing.T, b *bench) {
+	b.remember(t, b.Lab)
+	s, err := secrets.New(maps.Clone(b.secrets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.scanHistory(t, s)
+	logs, err := guest.LogDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Files(logs, filepath.Join(b.dir, "host", podLogs), b.control.path(auditLog)); err != nil {
+		t.Error(err)
+	}
+	for _, w := range b.Workers {
+		b.scanWorker(t, s, w)
+	}
+}
+
+// scanHistory looks through etcd. The password of the array must be found where
+// it belongs, so that a scan that is blind is seen.
+func (b *bench) scanHistory(t *testing.T, s *secrets.Scanner) {
+	t.Helper()
+	var found []error
+	inSecrets := 0
+	n, err := b.control.history(t.Context(), func(c change) error {
+		err := s.Reader(string(c.Key), bytes.NewReader(c.Value))
+		switch {
+		case err != nil && strings.HasPrefix(string(c.Key), secretKeys):
+			inSecrets++
+		case err != nil:
+			found = append(found, err)
+		}
+		return nil
+	})
+	if err := errors.Join(append(found, err)...); err != nil {
+		t.Error(err)
+	}
+	if inSecrets == 0 {
+		t.Error("etcd has no Secret with the array's password: the scan sees nothing")
+	}
+	t.Logf("%d values of etcd: %d in Secrets hold one of %d secrets, %d others do", n, inSecrets, len(b.secrets), len(found))
+}
+
+// scanWorker looks through the logs of a worker and of its pods.
+func (b *bench) scanWorker(t *testing.T, s *secrets.Scanner, w *Worker) {
+	t.Helper()
+	files, err := w.VM.Run(t.Context(), fmt.Sprintf("find /var/log %s -type f", filepath.Join(workerState, podLogs)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytesSeen := 0
+	for _, file := range strings.Fields(files) {
+		content, err := w.VM.Get(t.Context(), file)
+		if err != nil {
+			t.Errorf("%s of %s: %v", file, w.Name, err)
+		}
+		bytesSeen += len(content)
+		if err := s.Reader(w.Name+":"+file, bytes.NewReader(content)); err != nil {
+			t.Error(err)
+		}
+	}
+	if bytesSeen == 0 {
+		t.Errorf("%s has no logs", w.Name)
+	}
+	t.Logf("%s: %d bytes of logs", w.Name, bytesSeen)
+}
