@@ -37,6 +37,12 @@ var capabilities = []missing{
 		leftOut:    regexp.MustCompile(`\[Testpattern: Dynamic PV \((filesystem volmode|default fs|ext4|xfs)\)\].* multiVolume .*should concurrently access the single volume from pods on different node`),
 	},
 	{
+		capability: "None: the suite tests it with volumes of the other kind",
+		skip: regexp.MustCompile(`(?i)should be covered by block volume case|do not support mount options|not valid for Block volume mode|` +
+			`raw block volumes cannot be read-only|Test for Block volumes is not implemented|multiple PV mount test for block mode|` +
+			`volume type "\w+" is( not)? ephemeral|^Suite "\w+" does not support`),
+	},
+	{
 		capability: "Snapshot metadata (changed blocks)",
 		skip:       regexp.MustCompile(`does not support snapshot metadata`),
 		specs:      regexp.MustCompile(`^\[Testpattern: SnapshotMetadata\]`),
