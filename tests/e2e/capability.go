@@ -52,6 +52,10 @@ var capabilities = []missing{
 		leftOut:    regexp.MustCompile(`\[Feature:SELinux\]`),
 	},
 	{
+		capability: "A second zone, in this cluster",
+		skip:       regexp.MustCompile(`Not enough topologies in cluster`),
+	},
+	{
 		capability: "An SSH server on the nodes, in this cluster: stopping a kubelet and worse is done by the faults of make test-guest-long and make test-cluster",
 		skip:       regexp.MustCompile(`No SSH Key for provider`),
 		specs:      regexp.MustCompile(`\[Disruptive\]`),
