@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,7 +34,9 @@ func (s specReport) spec() string {
 	if s.LeafNodeType != "It" {
 		return ""
 	}
-	full := strings.Join(append(s.ContainerHierarchyTexts, s.LeafNodeText), " ")
+	// As Ginkgo puts names together that it matches: containers without one are passed over.
+	texts := slices.DeleteFunc(append(s.ContainerHierarchyTexts, s.LeafNodeText), func(text string) bool { return text == "" })
+	full := strings.Join(texts, " ")
 	name, ok := strings.CutPrefix(full, prefix)
 	if !ok {
 		return ""

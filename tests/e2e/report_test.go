@@ -9,7 +9,7 @@ import (
 // suite are in it, those that were not asked for as skipped.
 const suiteReport = `[{"SuiteDescription": "Kubernetes e2e suite", "SpecReports": [
  {"LeafNodeType": "SynchronizedBeforeSuite", "State": "passed"},
- {"ContainerHierarchyTexts": ["External Storage [Driver: san-csi.io]", "[Testpattern: Dynamic PV (ext4)] volumes"],
+ {"ContainerHierarchyTexts": ["External Storage [Driver: san-csi.io]", "[Testpattern: Dynamic PV (ext4)] volumes", ""],
   "LeafNodeType": "It", "LeafNodeText": "should store data", "State": "passed", "RunTime": 41500000000, "EndTime": "2026-11-24T21:40:00Z"},
  {"ContainerHierarchyTexts": ["External Storage [Driver: san-csi.io]", "[Testpattern: Dynamic PV (ext3)] volumes"],
   "LeafNodeType": "It", "LeafNodeText": "should store data", "State": "skipped",

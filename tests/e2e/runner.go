@@ -156,9 +156,17 @@ func (r *Runner) outcome(specs []string, report string, ended error, took time.D
 	if setup != nil {
 		return nil, setup
 	}
-	results = slices.DeleteFunc(results, func(result Result) bool { return !slices.Contains(specs, result.Spec) })
-	if len(results) != len(specs) {
-		return nil, fmt.Errorf("results of %d of %d specs, the first is %q", len(results), len(specs), specs[0])
+	of := map[string]Result{}
+	for _, result := range results {
+		of[result.Spec] = result
+	}
+	results = nil
+	for _, spec := range specs {
+		result, ok := of[spec]
+		if !ok {
+			result = Result{Spec: spec, State: Failed, Seconds: took.Seconds(), Why: "not in the report", Ended: time.Now()}
+		}
+		results = append(results, result)
 	}
 	return results, nil
 }
