@@ -119,6 +119,9 @@ func open(ctx context.Context, o options) (*cluster.Cluster, error) {
 	if _, err := c.Kubectl(ctx, append(append([]string{"label", "node"}, workers...), zone+"=east")...); err != nil {
 		return c, err
 	}
+	if _, err := c.Kubectl(ctx, "apply", "--filename", "tests/e2e/driver/admission.yaml"); err != nil {
+		return c, err
+	}
 	return c, c.InstallDriver(ctx,
 		`arrays[0].topology[0].topology\.san-csi\.io/zone=east`,
 		"node.topologyKeys[0]="+zone,
