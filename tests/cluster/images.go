@@ -49,6 +49,8 @@ var nodePackages = []string{"containerd", "runc", "containernetworking-plugins"}
 type files struct {
 	Programs string // directory of Kubernetes' programs
 	Sidecars string // directory of the sidecars and the snapshot controller
+	// Suite is the directory of Kubernetes' own tests, "" where they are not run.
+	Suite string
 	// Definitions is the directory of the snapshot CRDs.
 	Definitions string
 	Packages    string // root tree of nodePackages
@@ -112,7 +114,11 @@ func (f files) controllerImages() []image {
 }
 
 func (f files) workerImages() []image {
-	return []image{f.pauseImage(), f.driverImage(), f.shellImage(ShellImage), f.shellImage(busyboxImage), f.programImage(standIn)}
+	images := []image{f.pauseImage(), f.driverImage(), f.shellImage(ShellImage), f.shellImage(busyboxImage), f.programImage(standIn)}
+	if f.Suite != "" {
+		images = append(images, f.suiteImages()...)
+	}
+	return images
 }
 
 func (f files) pauseImage() image {

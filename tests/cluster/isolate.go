@@ -31,9 +31,12 @@ const (
 // Debian's archive and the Go module proxy can still be reached, it builds
 // Kubernetes and the product, and opens the port of the host's loopback by
 // which the cluster is reached from outside.
-func Isolate() {
+func Isolate() { isolate(false) }
+
+// isolate prepares Kubernetes' own tests too, where they are asked for.
+func isolate(withSuite bool) {
 	if !guest.Isolated() {
-		if err := prepare(); err != nil {
+		if err := prepare(withSuite); err != nil {
 			fmt.Fprintf(os.Stderr, "cluster: %v\n", err)
 			os.Exit(1)
 		}
@@ -41,13 +44,13 @@ func Isolate() {
 	guest.Isolate()
 }
 
-func prepare() error {
+func prepare(withSuite bool) error {
 	if os.Geteuid() != 0 {
 		return errors.New("root is needed: the host is one of the cluster's nodes")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	f, err := prepareFiles(ctx)
+	f, err := prepareFiles(ctx, withSuite)
 	if err != nil {
 		return err
 	}
@@ -66,7 +69,7 @@ func prepare() error {
 }
 
 // prepareFiles builds and unpacks what a cluster is made of.
-func prepareFiles(ctx context.Context) (*files, error) {
+func prepareFiles(ctx context.Context, withSuite bool) (*files, error) {
 	helmPath, root, err := helm.Tool(ctx, "helm", "helm.sh/helm/v4/cmd/helm")
 	if err != nil {
 		return nil, err
@@ -93,7 +96,10 @@ func prepareFiles(ctx context.Context) (*files, error) {
 	if f.Programs, err = kubernetes.build(ctx, root, cache); err != nil {
 		return nil, err
 	}
-	f.Sidecars, err = sidecars.build(ctx, root, cache)
+	if f.Sidecars, err = sidecars.build(ctx, root, cache); err != nil || !withSuite {
+		return f, err
+	}
+	f.Suite, err = suite.build(ctx, root, cache)
 	return f, err
 }
 
