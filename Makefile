@@ -99,6 +99,10 @@ clean: ## what was built here
 chart-readme: ## the chart's README.md from the comments of its values.yaml
 	@go run ./tests/chart/readme
 
+.PHONY: dashboard
+dashboard: ## the chart's Grafana dashboard from the table of its panels
+	@go run ./tests/observe/dashboard
+
 .PHONY: deploy
 deploy: ## deploy/, the kustomization, from the chart
 	@go run ./tests/chart/deploy
