@@ -131,27 +131,36 @@ func unix(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }
 // until waits until the expression gives something.
 func (p *prometheus) until(t *testing.T, expr string) {
 	t.Helper()
+	p.await(t, func() string { return expr })
+}
+
+// hold waits until the expression has given something for so many seconds from
+// now on.
+func (p *prometheus) hold(t *testing.T, expr string, seconds int) {
+	t.Helper()
+	from := time.Now()
+	p.await(t, func() string {
+		return fmt.Sprintf("count_over_time((%s)[%ds:1s]) >= %d", expr, 1+int(time.Since(from).Seconds()), seconds)
+	})
+}
+
+// await asks again and again until there is an answer.
+func (p *prometheus) await(t *testing.T, expr func() string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		var data struct{ Result []json.RawMessage }
-		err := p.ask(ctx, "query", url.Values{"query": {expr}}, &data)
+		err := p.ask(ctx, "query", url.Values{"query": {expr()}}, &data)
 		if err == nil && len(data.Result) > 0 {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("%s gives nothing: %v", expr, err)
+			t.Fatalf("%s gives nothing: %v", expr(), err)
 		}
 	}
-}
-
-// hold waits until the expression has given something for so many seconds of
-// the last minutes.
-func (p *prometheus) hold(t *testing.T, expr string, seconds int) {
-	t.Helper()
-	p.until(t, fmt.Sprintf("count_over_time((%s)[2m:1s]) >= %d", expr, seconds))
 }

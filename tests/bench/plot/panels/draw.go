@@ -29,11 +29,16 @@ func draw(all []panel, file string) error {
 	for i := range plots {
 		plots[i] = make([]*plot.Plot, columns)
 	}
+	end := 0.0
+	for _, one := range all {
+		end = max(end, one.end())
+	}
 	for i, one := range all {
 		p, err := one.plot()
 		if err != nil {
 			return err
 		}
+		p.X.Min, p.X.Max = 0, end // the same moment is at the same place in each
 		plots[i/columns][i%columns] = p
 	}
 	canvas := vgsvg.New(columns*width, vg.Length(rows)*height)
@@ -79,6 +84,16 @@ func (d panel) plot() (*plot.Plot, error) {
 	}
 	p.Y.Max = most * 1.5 // room for the legend
 	return p, nil
+}
+
+// end is the moment of the last point.
+func (d panel) end() (last float64) {
+	for _, l := range d.Lines {
+		for _, at := range l.Points {
+			last = max(last, at[0])
+		}
+	}
+	return last
 }
 
 // joined are the points between which there is no gap.
