@@ -33,7 +33,7 @@ test: test-unit test-guest ## everything that every change has to pass
 test-unit: ## unit tests with the race detector, csi-sanity with a fake initiator
 	@hack/ensure-gcc
 	@echo "==> go vet"
-	@go vet ./... && go vet -tags guest,bench,chaos,cluster,chart,conformance,images ./tests/...
+	@go vet ./... && go vet -tags guest,bench,chaos,cluster,chart,conformance,images,observe ./tests/...
 	@echo "==> unit tests with -race"
 	@go test -race ./...
 
@@ -98,6 +98,16 @@ clean: ## what was built here
 .PHONY: chart-readme
 chart-readme: ## the chart's README.md from the comments of its values.yaml
 	@go run ./tests/chart/readme
+
+.PHONY: dashboard
+dashboard: ## the chart's Grafana dashboard from the table of its panels
+	@go run ./tests/observe/dashboard
+
+.PHONY: test-observability
+test-observability: build ## alerts by promtool; every query of the dashboard against a Prometheus that watched array, controller and a node fall ill; a picture in bin/observe
+	@hack/ensure-prometheus
+	@go test -tags observe -count=1 -timeout 15m -v ./tests/observe/...
+	@go run -C tests/bench/plot ./panels $(abspath $(BIN))/observe/panels.json $(abspath $(BIN))/observe/dashboard.svg
 
 .PHONY: deploy
 deploy: ## deploy/, the kustomization, from the chart

@@ -63,7 +63,7 @@ func tellEvent(events *kube.Events, f stage.Finding) {
 func standing(m *metrics.Metrics, stager *stage.Stager) {
 	m.Node(func() metrics.Node {
 		now := stager.Standing()
-		return metrics.Node{Staged: now.Staged, Recovering: now.Recovering, Missing: now.Missing, Fenced: now.Fenced, Portals: now.Portals}
+		return metrics.Node{Staged: now.Staged, Recovering: now.Recovering, Missing: now.Missing, Paths: now.Paths, Fenced: now.Fenced, Portals: now.Portals}
 	})
 }
 

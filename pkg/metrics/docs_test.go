@@ -25,7 +25,7 @@ func full() *Metrics {
 			StoreBytes: 100, UsedBytes: 97, Fullness: 4, Faults: []Fault{{"blockClusterFull", "error"}}}}
 	})
 	m.Node(func() Node {
-		return Node{Staged: 4, Recovering: 1, Missing: 2, Fenced: 3, Portals: map[string]bool{"192.0.2.1:3260": true}}
+		return Node{Staged: 4, Recovering: 1, Missing: 2, Paths: 6, Fenced: 3, Portals: map[string]bool{"192.0.2.1:3260": true}}
 	})
 	m.NodeAction("login", "ok")
 	m.Volumes(func(context.Context) []Volume {
@@ -114,7 +114,7 @@ func TestArrays(t *testing.T) {
 		"array_bytes_headroom": 6, "array_overrun": 1, "array_attachments": 5,
 		"array_store_bytes": 100, "array_store_used_bytes": 97, "array_fullness_stage": 4, "array_fault": 1,
 		"volume_floor_iops": 50, "volume_throttle": .5, "node_volumes_staged": 4, "node_volumes_recovering": 1,
-		"node_volumes_without_session": 2, "node_volumes_fenced": 3, "node_portal_reached": 1, "config_valid": 0, "leader": 0,
+		"node_volumes_without_session": 2, "node_paths_missing": 6, "node_volumes_fenced": 3, "node_portal_reached": 1, "config_valid": 0, "leader": 0,
 	} {
 		if f := found[name]; len(f.samples) != 1 || f.samples[0].value != want {
 			t.Errorf("%s: %+v, want %v", name, f, want)

@@ -31,6 +31,7 @@ type Standing struct {
 	Staged     int             // all that is mounted or shown
 	Recovering int             // of those, whose sessions are all not logged in
 	Missing    int             // of those, that have no session
+	Paths      int             // paths of staged volumes that do not serve beside those that do
 	Fenced     int             // volumes that the controller fenced and that are not confirmed
 	Portals    map[string]bool // of staged volumes: is it reached
 }

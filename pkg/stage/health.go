@@ -58,13 +58,19 @@ func unreached(r *record, live initiator.Mapping) *Condition {
 	return nil
 }
 
-// missingPaths tells of paths that do not serve beside those that do. Without a
-// map one path is all that a volume has.
-func missingPaths(r *record, live initiator.Mapping) []Condition {
-	up, want := live.Sessions-live.Recovering, live.Sessions
+// paths counts those that serve and those that should. Without a map one path
+// is all that a volume has.
+func paths(r *record, live initiator.Mapping) (up, want int) {
+	up, want = live.Sessions-live.Recovering, live.Sessions
 	if mapped(live) {
 		want = max(want, len(r.Target.Portals))
 	}
+	return up, want
+}
+
+// missingPaths tells of paths that do not serve beside those that do.
+func missingPaths(r *record, live initiator.Mapping) []Condition {
+	up, want := paths(r, live)
 	if up >= want {
 		return nil
 	}

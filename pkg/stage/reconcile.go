@@ -83,7 +83,7 @@ func (s *Stager) hold(ctx context.Context, fenced int) {
 		if c.staged {
 			staged = append(staged, r)
 		}
-		now.count(c)
+		now.count(r, c)
 		s.tellRecovery(ctx, r, c)
 		found[r] = c
 	}
@@ -143,7 +143,7 @@ func (s *Stager) look(ctx context.Context, r *record) (condition, error) {
 	return condition{live: live, staged: m != nil}, err
 }
 
-func (s *Standing) count(c condition) {
+func (s *Standing) count(r *record, c condition) {
 	if !c.staged {
 		return
 	}
@@ -153,6 +153,9 @@ func (s *Standing) count(c condition) {
 		s.Missing++
 	case c.live.Recovering:
 		s.Recovering++
+	default:
+		up, want := paths(r, c.live)
+		s.Paths += want - up
 	}
 }
 

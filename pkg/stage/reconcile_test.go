@@ -47,8 +47,8 @@ func TestReconcile(t *testing.T) {
 		"a staged volume":       {func(*world) {}, "", nil, (*world).wantStaged, Standing{Staged: 1}},
 		"its session is lost":   {func(w *world) { w.sessions, w.attached = 0, false }, ActLogin, nil, (*world).wantStaged, Standing{Staged: 1, Missing: 1}},
 		"and the target's gone": {func(w *world) { w.sessions, w.failure["login"] = 0, initiator.ErrUnavailable }, ActLogin, ErrUnavailable, nil, Standing{Staged: 1, Missing: 1}},
-		"a map lacks a path":    {func(w *world) { w.name = "dm-0" }, ActLogin, nil, (*world).wantStaged, Standing{Staged: 1}},
-		"a portal is down":      {func(w *world) { w.name, w.unreached = "dm-0", map[string]error{second: away} }, ActPortal, away, nil, Standing{Staged: 1}},
+		"a map lacks a path":    {func(w *world) { w.name = "dm-0" }, ActLogin, nil, (*world).wantStaged, Standing{Staged: 1, Paths: 1}},
+		"a portal is down":      {func(w *world) { w.name, w.unreached = "dm-0", map[string]error{second: away} }, ActPortal, away, nil, Standing{Staged: 1, Paths: 1}},
 		"a session in recovery": {func(w *world) { w.lost = 1 }, "", nil, (*world).wantStaged, Standing{Staged: 1, Recovering: 1}},
 		"a stage under way":     {func(w *world) { w.mounts = nil }, "", nil, nil, Standing{}},
 		"an abandoned stage":    {func(w *world) { w.mounts = nil; w.age() }, ActClean, nil, (*world).wantNothing, Standing{}},
@@ -71,7 +71,7 @@ func TestReconcile(t *testing.T) {
 			if tc.want != nil {
 				tc.want(w)
 			}
-			if now := s.Standing(); now.Staged != tc.stands.Staged || now.Recovering != tc.stands.Recovering || now.Missing != tc.stands.Missing {
+			if now := s.Standing(); now.Staged != tc.stands.Staged || now.Recovering != tc.stands.Recovering || now.Missing != tc.stands.Missing || now.Paths != tc.stands.Paths {
 				t.Errorf("stands %+v, want %+v", now, tc.stands)
 			}
 		})

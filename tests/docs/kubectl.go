@@ -1,0 +1,56 @@
+package docs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// verbs are those of kubectl that the docs use, with their flags; a test of
+// tests/chart/dryrun asks the real kubectl whether it has them.
+var verbs = map[string][]string{
+	"annotate": {"--overwrite"},
+	"apply":    {"-f", "-k"},
+	"cordon":   {},
+	"create":   {"--from-file", "-f"},
+	"delete":   {"-f", "-l", "--wait"},
+	"describe": {"-l", "--all-namespaces", "-A"},
+	"drain":    {"--ignore-daemonsets", "--delete-emptydir-data"},
+	"exec":     {"-c", "-it"},
+	"get":      {"-o", "-l", "-A", "-w", "--field-selector", "--show-labels"},
+	"label":    {"--overwrite"},
+	"logs":     {"-l", "-c", "--tail", "-f", "--prefix"},
+	"patch":    {"--type", "-p"},
+	"rollout":  {"--timeout"},
+	"taint":    {},
+	"uncordon": {},
+	"wait":     {"--for", "--timeout"},
+	"version":  {},
+}
+
+// global are flags of every verb.
+var global = []string{"-n", "--namespace"}
+
+var kubectlValued = []string{"-n", "--namespace", "-f", "-k", "-l", "-c", "-o", "-p", "--type", "--for", "--field-selector", "--from-file", "--timeout", "--tail"}
+
+func (p *project) kubectl(args []string) error {
+	verb, flags, names := parse(args, kubectlValued)
+	known, ok := verbs[verb]
+	if !ok {
+		return fmt.Errorf("kubectl %s: not among those that the docs use", verb)
+	}
+	for _, f := range flags {
+		if !slices.Contains(known, f.name) && !slices.Contains(global, f.name) {
+			return fmt.Errorf("kubectl %s has no flag %s", verb, f.name)
+		}
+		if f.name == "-f" || f.name == "-k" {
+			names = append(names, f.value)
+		}
+	}
+	if at := slices.Index(args, "--"); at >= 0 { // what is run in the pod
+		if err := p.check(args[at+1:]); err != nil && strings.HasPrefix(args[at+1], "san-") {
+			return err
+		}
+	}
+	return exist(names, "examples/", "deploy", "charts/")
+}
