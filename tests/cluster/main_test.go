@@ -48,6 +48,7 @@ func TestCluster(t *testing.T) {
 		{"credentials rotated", testCredentialsRotated},
 		{"leader killed", testLeaderKilled},
 		{"upgrade", testUpgrade},
+		{"upgrade of the previous chart", testUpgradePrevious},
 		{"uninstall", testUninstall},
 		{"evaluation", testEvaluation},
 	} {
