@@ -13,8 +13,8 @@ import (
 
 const (
 	// stepWait bounds one step, such as a pod that becomes ready.
-	stepWait = 3 * time.Minute
-	stepFlag = "--timeout=180s"
+	stepWait = 5 * time.Minute
+	stepFlag = "--timeout=300s"
 	// lookEvery is the time between two looks at what nothing can be waited for.
 	lookEvery = 500 * time.Millisecond
 )

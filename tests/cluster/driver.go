@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/san-csi/san-csi/tests/chart/helm"
 )
 
 // What the driver is installed as.
@@ -34,10 +36,20 @@ func (c *Cluster) InstallDriver(ctx context.Context, options ...string) error {
 	if err != nil {
 		return err
 	}
-	return c.install(ctx, values, options...)
+	return c.install(ctx, c.files.Chart, values, options...)
 }
 
-func (c *Cluster) install(ctx context.Context, values map[string]any, options ...string) error {
+// InstallPrevious does so with the release before: its chart, its driver.
+func (c *Cluster) InstallPrevious(ctx context.Context) error {
+	progress("installing the driver of %s by helm", previousRelease)
+	values, err := c.values()
+	if err != nil {
+		return err
+	}
+	return c.install(ctx, filepath.Join(c.files.Previous, helm.Chart), values, "image.tag="+previousTag)
+}
+
+func (c *Cluster) install(ctx context.Context, chart string, values map[string]any, options ...string) error {
 	raw, err := json.Marshal(values)
 	if err != nil {
 		return err
@@ -47,7 +59,7 @@ func (c *Cluster) install(ctx context.Context, values map[string]any, options ..
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		return err
 	}
-	args := []string{"upgrade", Release, c.files.Chart, "--install", "--namespace", Namespace, "--create-namespace",
+	args := []string{"upgrade", Release, chart, "--install", "--namespace", Namespace, "--create-namespace",
 		"--values", path, "--wait", "--timeout", installWait.String()}
 	for _, option := range options {
 		args = append(args, "--set", option)

@@ -22,7 +22,7 @@ func (c *Cluster) InstallEvaluation(ctx context.Context) error {
 	evaluation["enabled"], evaluation["clusterIP"] = true, evaluationIP
 	evaluation["persistence"] = map[string]any{"enabled": false}
 	values["evaluation"] = evaluation
-	if err := c.install(ctx, values); err != nil {
+	if err := c.install(ctx, c.files.Chart, values); err != nil {
 		return err
 	}
 	ip, err := c.Kubectl(ctx, "get", "pod", "--namespace", Namespace, Release+"-evaluation-0", "--output=jsonpath={.status.podIP}")

@@ -58,6 +58,7 @@ type files struct {
 	Shell       string // root tree of shellPackages
 	Product     string // directory of what is built of this repository
 	Chart       string // directory of the chart
+	Previous    string // source tree of the release before, built as this one is
 	Examples    string // directory of the examples
 	Helm        string // the program
 }
@@ -108,13 +109,13 @@ func unpackOnce(ctx context.Context, dir string, packages []string) error {
 // controllerImages run on the host, workerImages in the guests.
 func (f files) controllerImages() []image {
 	return []image{
-		f.pauseImage(), f.driverImage(), f.productImage("san-array"),
+		f.pauseImage(), f.driverImage(), f.previousImage(), f.productImage("san-array"),
 		f.sidecarImage("csi-provisioner"), f.sidecarImage("csi-attacher"), f.sidecarImage("csi-resizer"), f.sidecarImage("csi-snapshotter"),
 	}
 }
 
 func (f files) workerImages() []image {
-	images := []image{f.pauseImage(), f.driverImage(), f.shellImage(ShellImage), f.shellImage(busyboxImage), f.programImage(standIn)}
+	images := []image{f.pauseImage(), f.driverImage(), f.previousImage(), f.shellImage(ShellImage), f.shellImage(busyboxImage), f.programImage(standIn)}
 	if f.Suite != "" {
 		images = append(images, f.suiteImages()...)
 	}
@@ -132,11 +133,17 @@ func (f files) shellImage(name string) image {
 	}
 }
 
-func (f files) driverImage() image {
+func (f files) driverImage() image { return f.driverOf(DriverImage, f.Product) }
+
+func (f files) previousImage() image {
+	return f.driverOf(registry+"san-csi:"+previousTag, builtIn(f.Previous))
+}
+
+func (f files) driverOf(name, product string) image {
 	const program = "usr/local/bin/san-csi"
 	return image{
-		name: DriverImage, entrypoint: []string{"/" + program}, tree: f.Driver,
-		files: map[string]string{program: filepath.Join(f.Product, "san-csi")},
+		name: name, entrypoint: []string{"/" + program}, tree: f.Driver,
+		files: map[string]string{program: filepath.Join(product, "san-csi")},
 	}
 }
 

@@ -80,11 +80,13 @@ func prepareFiles(ctx context.Context, withSuite bool) (*files, error) {
 	}
 	cache := filepath.Join(base, "san-csi", "kubernetes")
 	f := &files{
-		// In the tree: another one at the same time builds its own.
-		Product: filepath.Join(root, "bin", "cluster"), Chart: filepath.Join(root, helm.Chart),
+		Product: builtIn(root), Chart: filepath.Join(root, helm.Chart),
 		Examples: filepath.Join(root, "examples"), Helm: helmPath,
 	}
 	if err := buildProduct(ctx, root, f.Product); err != nil {
+		return nil, err
+	}
+	if f.Previous, err = previousSource(ctx, root, cache); err != nil {
 		return nil, err
 	}
 	if err := f.trees(ctx, cache); err != nil {
@@ -102,6 +104,10 @@ func prepareFiles(ctx context.Context, withSuite bool) (*files, error) {
 	f.Suite, err = suite.build(ctx, root, cache)
 	return f, err
 }
+
+// builtIn is where a source tree has what is built of it: in the tree, so that another
+// one at the same time builds its own.
+func builtIn(root string) string { return filepath.Join(root, "bin", "cluster") }
 
 // buildProduct builds what the images have of this repository.
 func buildProduct(ctx context.Context, root, dir string) error {

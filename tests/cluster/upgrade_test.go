@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,40 @@ func testUpgrade(t *testing.T, b *bench) {
 	}
 	b.checkWriting(t, "upgrade")
 	b.remove(t, "upgrade", "upgrade")
+	b.checkGone(t)
+}
+
+// testUpgradePrevious: the chart and the driver of the release before are upgraded to
+// these under pods that write on both nodes: all pods of the driver are replaced, no write
+// fails, and the new driver moves and deletes what the old one made.
+func testUpgradePrevious(t *testing.T, b *bench) {
+	if err := b.UninstallDriver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.InstallPrevious(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	writers := b.writers(t, "old")
+	b.apply(t, claim("old-moves", Class), pod("old-moves-1", "old-moves", on("node-a")))
+	b.ready(t, "old-moves-1")
+	sum := b.sh(t, "old-moves-1", write4M)
+	before := b.driverPods(t)
+	if err := b.InstallDriver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, pod := range b.driverPods(t) {
+		if slices.Contains(before, pod) {
+			t.Errorf("pod %s was not replaced", pod)
+		}
+	}
+	writers.flow(t)
+	b.must(t, "delete", "pod", "old-moves-1", stepFlag)
+	b.apply(t, pod("old-moves-2", "old-moves", on("node-b")))
+	b.ready(t, "old-moves-2")
+	b.checkSum(t, "old-moves-2", sum)
+	b.grow(t, "old-moves")
+	b.remove(t, "old-moves-2", "old-moves")
+	writers.end(t)
 	b.checkGone(t)
 }
 

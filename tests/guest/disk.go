@@ -36,9 +36,14 @@ func Payload(ctx context.Context, dir string) (string, error) {
 }
 
 // Scratch makes a disk image of the files in dir, with free bytes left over,
-// and returns its path, for [Config].Scratch.
+// and returns its path, for [Config].Scratch. It has a journal: it is mounted
+// again after a reset.
 func Scratch(ctx context.Context, dir string, free int64) (string, error) {
-	return imageOf(ctx, dir, free)
+	image, err := imageOf(ctx, dir, free)
+	if err != nil {
+		return "", err
+	}
+	return image, run(command(ctx, "tune2fs", "-j", "-J", "size=16", image))
 }
 
 func imageOf(ctx context.Context, dir string, free int64) (string, error) {

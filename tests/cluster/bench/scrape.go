@@ -18,8 +18,8 @@ import (
 
 // The ports of the chart, by what serves on them.
 const (
-	nodePort = "19809"
-	driver   = "8080"
+	nodePort   = "19809"
+	driverPort = "8080"
 )
 
 var sidecarPorts = []string{"8081", "8082", "8083", "8084"}
@@ -72,7 +72,7 @@ func (b *bench) scrape(ctx context.Context) (sums, error) {
 	if err != nil {
 		return s, err
 	}
-	addresses := []string{net.JoinHostPort(leader.Status.PodIP, driver)}
+	addresses := []string{net.JoinHostPort(leader.Status.PodIP, driverPort)}
 	for _, port := range sidecarPorts {
 		addresses = append(addresses, net.JoinHostPort(leader.Status.PodIP, port))
 	}
