@@ -95,12 +95,11 @@ func (a *ArrayProcess) args() []string {
 		"--data-dir=" + a.config.DataDir,
 		"--api-address=" + a.APIAddress(),
 		"--iscsi-address=" + a.Portal(),
-		"--advertise=" + a.address(),
-		"--credentials-file=" + a.config.CredentialsFile,
 	}
 	if !a.config.Second {
 		args = append(args, "--iscsi-address="+a.NodePortal(), "--iscsi-redirect")
 	}
+	args = append(args, "--advertise="+a.address(), "--credentials-file="+a.config.CredentialsFile)
 	if a.config.TotalIOPS != 0 {
 		args = append(args, "--total-iops="+strconv.FormatInt(a.config.TotalIOPS, 10))
 	}
