@@ -82,7 +82,12 @@ func (a *ArrayProcess) address() string {
 
 // NodePortal is the iSCSI portal where sessions are, host:port; a second array
 // has them at its only portal.
-func (a *ArrayProcess) NodePortal() string { return net.JoinHostPort(NodeIP, iscsiPort) }
+func (a *ArrayProcess) NodePortal() string {
+	if a.config.Second {
+		return a.Portal()
+	}
+	return net.JoinHostPort(NodeIP, iscsiPort)
+}
 
 // CAFile is the certificate authority of the array's TLS certificate.
 func (a *ArrayProcess) CAFile() string { return filepath.Join(a.config.DataDir, "ca.pem") }
