@@ -24,10 +24,11 @@ func (n node) Socket() string      { return filepath.Join(n.State, "containerd.s
 func (n node) KubeletRoot() string { return filepath.Join(n.State, "kubelet") }
 
 // hostTaint keeps from the host what does not ask for it; workerLabel is on the
-// others.
+// others, and startupTaint until the driver is there.
 const (
-	hostTaint   = "san-csi.io/host"
-	workerLabel = "san-csi.io/worker"
+	hostTaint    = "san-csi.io/host"
+	workerLabel  = "san-csi.io/worker"
+	startupTaint = "san-csi.io/agent-not-ready"
 )
 
 // podLogs is the directory of the pods' logs, in the node's state.
@@ -101,6 +102,9 @@ volumeStatsAggPeriod: -1s
 cgroupsPerQOS: false
 enforceNodeAllocatable: []
 registerWithTaints: [{key: ` + hostTaint + `, effect: NoSchedule}]
+{{- else}}
+# As docs/install.md has it: the driver takes it away once it is registered.
+registerWithTaints: [{key: ` + startupTaint + `, effect: NoExecute}]
 {{- end}}
 `)),
 }

@@ -17,7 +17,7 @@ func TestRenderNode(t *testing.T) {
 		labels string
 		qos    *bool // cgroupsPerQOS
 	}{
-		{"worker", node{Name: "node-a", IP: "192.0.2.11", Pods: "10.124.1.0/24", State: "/state", Etc: "/etc/k"}, 0, "san-csi.io/worker=true", nil},
+		{"worker", node{Name: "node-a", IP: "192.0.2.11", Pods: "10.124.1.0/24", State: "/state", Etc: "/etc/k"}, 1, "san-csi.io/worker=true", nil},
 		{"host", node{Name: "host", IP: "192.0.2.1", Pods: "10.124.0.0/24", State: "/state", Etc: "/etc/k", ForHost: true}, 1, "", new(false)},
 	} {
 		t.Run(test.name, func(t *testing.T) {

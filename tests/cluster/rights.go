@@ -87,48 +87,51 @@ func expand(namespace string, rule rbacv1.PolicyRule) []right {
 	return rights
 }
 
-// unusedRight is one that no run uses and that is needed all the same.
-type unusedRight struct{ role, verb, resource, why string }
+// spareRight is one that a run need not use, and why it is there all the same.
+type spareRight struct{ role, verb, resource, why string }
+
+func (s spareRight) is(of role, r right) bool {
+	return s.role == of.name && s.verb == r.verb && s.resource == r.resource
+}
 
 // judge compares what the roles allow with what was asked for: rights that
-// nobody used, further than those that the list explains, and requests that the
-// program's own roles do not cover are faults.
-func judge(roles []role, asked map[request]bool, explained []unusedRight) []string {
+// nobody used, but the spare ones, and requests that the program's own roles do
+// not cover are faults.
+func judge(roles []role, asked map[request]bool, spare []spareRight) []string {
 	var faults []string
-	needless := slices.Clone(explained)
+	gone := slices.Clone(spare)
 	for _, role := range roles {
 		for _, right := range role.rights {
 			if fault := broad(right); fault != "" {
 				faults = append(faults, fmt.Sprintf("%s: %s: %s", role.name, right, fault))
 			}
-			if used(role, right, asked) {
-				continue
-			}
-			explains := func(u unusedRight) bool {
-				return u.role == role.name && u.verb == right.verb && u.resource == right.resource
-			}
-			if !slices.ContainsFunc(explained, explains) {
+			is := func(s spareRight) bool { return s.is(role, right) }
+			if !used(role, right, asked) && !slices.ContainsFunc(spare, is) {
 				faults = append(faults, fmt.Sprintf("%s: %s: nobody used it", role.name, right))
 			}
-			needless = slices.DeleteFunc(needless, explains)
+			gone = slices.DeleteFunc(gone, is)
 		}
 	}
-	for _, u := range needless {
-		faults = append(faults, fmt.Sprintf("%s: %s %s is explained as unused, and was used or is gone", u.role, u.verb, u.resource))
+	for _, s := range gone {
+		faults = append(faults, fmt.Sprintf("%s: %s %s is called spare, and is not there", s.role, s.verb, s.resource))
 	}
 	return append(faults, uncovered(roles, asked)...)
 }
 
-// used tells whether the role's program used the right. Who follows a resource
-// may list it: clients list only where the server cannot stream the list (before
-// Kubernetes 1.34), as that of the tests can.
+// used tells whether the role's program used the right, or the one that it goes
+// with: who follows a resource may list it, which clients do only where the
+// server cannot stream the list (before Kubernetes 1.34), as that of the tests can;
+// who tells events patches those that repeat, which is up to chance.
 func used(of role, r right, asked map[request]bool) bool {
+	with := r
+	switch {
+	case r.verb == "list":
+		with.verb = "watch"
+	case r.verb == "patch" && r.resource == "events":
+		with.verb = "create"
+	}
 	for a := range asked {
-		follows := a.right
-		if r.verb == "list" && follows.verb == "watch" {
-			follows.verb = "list"
-		}
-		if of.isOf(a) && r.covers(follows) {
+		if of.isOf(a) && (r.covers(a.right) || with.covers(a.right)) {
 			return true
 		}
 	}
@@ -155,9 +158,10 @@ func uncovered(roles []role, asked map[request]bool) []string {
 			return r.isOf(a) && slices.ContainsFunc(r.rights, func(right right) bool { return right.covers(a.right) })
 		})
 		if !covered {
+			a.name = "" // one fault for many objects
 			faults = append(faults, fmt.Sprintf("%s as %s: %s: no role of its own allows it (refused: %t)", a.program, a.account, a.right, a.refused))
 		}
 	}
 	slices.Sort(faults)
-	return faults
+	return slices.Compact(faults)
 }

@@ -22,28 +22,28 @@ func TestJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		asked     []request
-		explained []unusedRight
-		want      []string
+		asked []request
+		spare []spareRight
+		want  []string
 	}{
 		"all used": {[]request{attacher("pods", "get"), attacher("pods/status", "get"), node("default", "one", "watch")}, nil, nil},
 		"unused": {[]request{attacher("pods", "get"), node("default", "one", "list")}, nil, []string{
 			"san-csi-attacher: get pods/status: nobody used it",
 			"san-csi-node-events: watch events default/one: nobody used it",
 		}},
-		"explained": {[]request{attacher("pods", "get"), node("default", "one", "watch")},
-			[]unusedRight{{"san-csi-attacher", "get", "pods/status", "why"}}, nil},
-		"explained for nothing": {[]request{attacher("pods", "get"), attacher("pods/status", "get"), node("default", "one", "watch")},
-			[]unusedRight{{"san-csi-attacher", "get", "pods", "why"}}, []string{
-				"san-csi-attacher: get pods is explained as unused, and was used or is gone",
+		"spare": {[]request{attacher("pods", "get"), node("default", "one", "watch")},
+			[]spareRight{{"san-csi-attacher", "get", "pods/status", "why"}}, nil},
+		"spare, and gone": {[]request{attacher("pods", "get"), attacher("pods/status", "get"), node("default", "one", "watch")},
+			[]spareRight{{"san-csi-attacher", "get", "pods", "why"}, {"san-csi-attacher", "list", "pods", "why"}}, []string{
+				"san-csi-attacher: list pods is called spare, and is not there",
 			}},
 		"another's right": {[]request{attacher("pods", "get"), attacher("pods/status", "get"), node("default", "one", "watch"),
 			{account: "san-csi-controller", program: "san-csi.io", right: right{"", "", "pods", "", "get"}}}, nil, []string{
 			"san-csi.io as san-csi-controller: get pods: no role of its own allows it (refused: false)",
 		}},
 		"another object": {[]request{attacher("pods", "get"), attacher("pods/status", "get"), node("default", "one", "watch"), node("shop", "one", "watch"), node("default", "two", "list")}, nil, []string{
-			"san-csi.io as san-csi-node: list events default/two: no role of its own allows it (refused: false)",
-			"san-csi.io as san-csi-node: watch events shop/one: no role of its own allows it (refused: false)",
+			"san-csi.io as san-csi-node: list events default/: no role of its own allows it (refused: false)",
+			"san-csi.io as san-csi-node: watch events shop/: no role of its own allows it (refused: false)",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestJudge(t *testing.T) {
 			for _, r := range c.asked {
 				asked[r] = true
 			}
-			if got := judge(roles, asked, c.explained); !slices.Equal(got, c.want) {
+			if got := judge(roles, asked, c.spare); !slices.Equal(got, c.want) {
 				t.Errorf("got %q\nwant %q", got, c.want)
 			}
 		})

@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,11 +30,26 @@ func (b *bench) remember(t *testing.T, array *lab.Lab) {
 	}
 }
 
+// rememberEvaluation keeps the password that the chart made for its own array, if
+// that is installed.
+func (b *bench) rememberEvaluation(t *testing.T) {
+	t.Helper()
+	encoded := b.must(t, "get", "secret", "--namespace", Namespace, Release+"-evaluation", "--ignore-not-found", "--output=jsonpath={.data.password}")
+	password, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(password) > 0 {
+		b.secrets["password of the evaluation array"] = string(password)
+	}
+}
+
 // testNoSecrets: no secret that was used until now is in any object that was
 // ever in etcd, Events among them, but Secrets; nor in a log of a pod, a node or
 // a program of the control plane.
 func testNoSecrets(t *testing.T, b *bench) {
 	b.remember(t, b.Lab)
+	b.rememberEvaluation(t)
 	s, err := secrets.New(maps.Clone(b.secrets))
 	if err != nil {
 		t.Fatal(err)

@@ -82,7 +82,12 @@ func (a *ArrayProcess) address() string {
 
 // NodePortal is the iSCSI portal where sessions are, host:port; a second array
 // has them at its only portal.
-func (a *ArrayProcess) NodePortal() string { return net.JoinHostPort(NodeIP, iscsiPort) }
+func (a *ArrayProcess) NodePortal() string {
+	if a.config.Second {
+		return a.Portal()
+	}
+	return net.JoinHostPort(NodeIP, iscsiPort)
+}
 
 // CAFile is the certificate authority of the array's TLS certificate.
 func (a *ArrayProcess) CAFile() string { return filepath.Join(a.config.DataDir, "ca.pem") }
@@ -95,12 +100,11 @@ func (a *ArrayProcess) args() []string {
 		"--data-dir=" + a.config.DataDir,
 		"--api-address=" + a.APIAddress(),
 		"--iscsi-address=" + a.Portal(),
-		"--advertise=" + a.address(),
-		"--credentials-file=" + a.config.CredentialsFile,
 	}
 	if !a.config.Second {
 		args = append(args, "--iscsi-address="+a.NodePortal(), "--iscsi-redirect")
 	}
+	args = append(args, "--advertise="+a.address(), "--credentials-file="+a.config.CredentialsFile)
 	if a.config.TotalIOPS != 0 {
 		args = append(args, "--total-iops="+strconv.FormatInt(a.config.TotalIOPS, 10))
 	}
