@@ -19,12 +19,15 @@ func Summary(specs []string, results *Results) string {
 		len(specs), n[Passed], n[Failed], n[Skipped], len(specs)-len(run), n[""])
 }
 
+// kubernetes is the version whose tests these are (suite/go.mod).
+const kubernetes = "v1.36.3"
+
 const intro = `# Kubernetes' storage tests
 
 <!-- Written by ` + "`go run ./tests/e2e/run -table`" + ` from the results of ` + "`make test-e2e`" + `. -->
 
 Kubernetes has tests of its own for storage drivers, the external storage suite of its ` + "`e2e.test`" + `. ` + "`make test-e2e`" + ` runs it
-against this driver on a cluster of Kubernetes %s with two workers, virtual machines that are emulated: times are of a slow
+against this driver on a cluster of Kubernetes ` + kubernetes + ` with two workers, virtual machines that are emulated: times are of a slow
 machine. It is told every capability that the driver has ([driver.yaml](../tests/e2e/driver/driver.yaml)). A run goes on where the former one
 stopped; ` + "`E2E=-afresh`" + ` forgets. ` + "`make test-e2e-smoke`" + ` runs a short list in which each capability has a spec.
 
@@ -33,7 +36,7 @@ stopped; ` + "`E2E=-afresh`" + ` forgets. ` + "`make test-e2e-smoke`" + ` runs a
 // Page is the docs' page of the results.
 func Page(specs []string, results *Results) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, intro, "v1.36.3")
+	b.WriteString(intro)
 	fmt.Fprintf(&b, "%s.\n", Summary(specs, results))
 	if first, last := period(specs, results); first != "" {
 		fmt.Fprintf(&b, "Results of %s to %s.\n", first, last)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -33,5 +34,15 @@ func TestPage(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
+	}
+}
+
+func TestPageNamesTheVersion(t *testing.T) {
+	module, err := os.ReadFile("suite/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(module), "k8s.io/kubernetes "+kubernetes+"\n") {
+		t.Errorf("the suite's module does not build %s", kubernetes)
 	}
 }

@@ -125,6 +125,8 @@ func open(ctx context.Context, o options) (*cluster.Cluster, error) {
 	return c, c.InstallDriver(ctx,
 		`arrays[0].topology[0].topology\.san-csi\.io/zone=east`,
 		"node.topologyKeys[0]="+zone,
+		// The suite asks for the capacity of a class that binds at once.
+		"sidecars.provisioner.additionalArgs[0]=--capacity-for-immediate-binding",
 		// The suite fills a node to this.
 		"node.volumeAttachLimit=12",
 	)
