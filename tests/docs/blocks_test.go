@@ -136,6 +136,9 @@ func TestSpans(t *testing.T) {
 				err = p.anyFlag(s)
 			case len(words) == 1 && within && p.values[top] && slices.Contains(sections, top):
 				key, _, _ := strings.Cut(s, "=")
+				if slices.Contains([]string{"node.key", "node.chap"}, key) {
+					continue // files beside the stage records
+				}
 				if !p.values[key] && !p.open(key) {
 					err = fmt.Errorf("the chart has no value %s", key)
 				}
@@ -163,6 +166,9 @@ func (p *project) anyFlag(s string) error {
 		if known[name] {
 			return nil
 		}
+	}
+	if slices.Contains([]string{"login"}, name) { // iscsiadm's
+		return nil
 	}
 	return fmt.Errorf("none of our programs has it")
 }

@@ -2,6 +2,8 @@ package docs
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -12,7 +14,7 @@ var verbs = map[string][]string{
 	"annotate": {"--overwrite"},
 	"apply":    {"-f", "-k"},
 	"cordon":   {},
-	"create":   {"--from-file", "-f"},
+	"create":   {"--from-file", "-f", "--dry-run", "-o"},
 	"delete":   {"-f", "-l", "--wait"},
 	"describe": {"-l", "--all-namespaces", "-A"},
 	"drain":    {"--ignore-daemonsets", "--delete-emptydir-data"},
@@ -43,7 +45,12 @@ func (p *project) kubectl(args []string) error {
 		if !slices.Contains(known, f.name) && !slices.Contains(global, f.name) {
 			return fmt.Errorf("kubectl %s has no flag %s", verb, f.name)
 		}
-		if f.name == "-f" || f.name == "-k" {
+		if f.name == "-k" || f.name == "-f" && strings.HasPrefix(f.value, "deploy/") {
+			if _, err := os.Stat(filepath.Join(root, f.value)); err != nil {
+				return err
+			}
+		}
+		if f.name == "-f" {
 			names = append(names, f.value)
 		}
 	}
@@ -52,5 +59,5 @@ func (p *project) kubectl(args []string) error {
 			return err
 		}
 	}
-	return exist(names, "examples/", "deploy", "charts/")
+	return exist(names, "examples/", "charts/")
 }
