@@ -8,17 +8,19 @@ import (
 	"strings"
 )
 
-// verbs are those of kubectl that the docs use, with their flags; a test of
-// tests/chart/dryrun asks the real kubectl whether it has them.
+// Verbs are those of kubectl that the docs use, with their flags; tests/chart/dryrun
+// asks the real kubectl whether it has them.
+func Verbs() map[string][]string { return verbs }
+
 var verbs = map[string][]string{
 	"annotate": {"--overwrite"},
 	"apply":    {"-f", "-k"},
 	"cordon":   {},
-	"create":   {"--from-file", "-f", "--dry-run", "-o"},
+	"create":   {"--from-file", "--dry-run", "-o"},
 	"delete":   {"-f", "-l", "--wait"},
 	"describe": {"-l", "--all-namespaces", "-A"},
 	"drain":    {"--ignore-daemonsets", "--delete-emptydir-data"},
-	"exec":     {"-c", "-it"},
+	"exec":     {"-c"},
 	"get":      {"-o", "-l", "-A", "-w", "--field-selector", "--show-labels"},
 	"label":    {"--overwrite"},
 	"logs":     {"-l", "-c", "--tail", "-f", "--prefix"},

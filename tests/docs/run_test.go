@@ -89,7 +89,7 @@ func freeAddress(t *testing.T) string {
 // all are the commands of that program in the page's blocks.
 func all(t *testing.T, name, program string) (found [][]string) {
 	t.Helper()
-	p, err := read(filepath.Join(root, name))
+	p, err := read(root, filepath.Join(root, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func clusterID(t *testing.T, api, caFile, user, password string) string {
 // arraysFile is the README's.
 func arraysFile(t *testing.T) string {
 	t.Helper()
-	p, err := read(filepath.Join(root, "README.md"))
+	p, err := read(root, filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
