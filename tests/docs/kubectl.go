@@ -2,21 +2,25 @@ package docs
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// verbs are those of kubectl that the docs use, with their flags; a test of
-// tests/chart/dryrun asks the real kubectl whether it has them.
+// Verbs are those of kubectl that the docs use, with their flags; tests/chart/dryrun
+// asks the real kubectl whether it has them.
+func Verbs() map[string][]string { return verbs }
+
 var verbs = map[string][]string{
 	"annotate": {"--overwrite"},
 	"apply":    {"-f", "-k"},
 	"cordon":   {},
-	"create":   {"--from-file", "-f"},
+	"create":   {"--from-file", "--dry-run", "-o"},
 	"delete":   {"-f", "-l", "--wait"},
 	"describe": {"-l", "--all-namespaces", "-A"},
 	"drain":    {"--ignore-daemonsets", "--delete-emptydir-data"},
-	"exec":     {"-c", "-it"},
+	"exec":     {"-c"},
 	"get":      {"-o", "-l", "-A", "-w", "--field-selector", "--show-labels"},
 	"label":    {"--overwrite"},
 	"logs":     {"-l", "-c", "--tail", "-f", "--prefix"},
@@ -43,7 +47,12 @@ func (p *project) kubectl(args []string) error {
 		if !slices.Contains(known, f.name) && !slices.Contains(global, f.name) {
 			return fmt.Errorf("kubectl %s has no flag %s", verb, f.name)
 		}
-		if f.name == "-f" || f.name == "-k" {
+		if f.name == "-k" || f.name == "-f" && strings.HasPrefix(f.value, "deploy/") {
+			if _, err := os.Stat(filepath.Join(root, f.value)); err != nil {
+				return err
+			}
+		}
+		if f.name == "-f" {
 			names = append(names, f.value)
 		}
 	}
@@ -52,5 +61,5 @@ func (p *project) kubectl(args []string) error {
 			return err
 		}
 	}
-	return exist(names, "examples/", "deploy", "charts/")
+	return exist(names, "examples/", "charts/")
 }

@@ -31,7 +31,9 @@ type block struct {
 func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 
 // pages are all that users and contributors read.
-func pages() ([]page, error) {
+func pages() ([]page, error) { return pagesOf(root) }
+
+func pagesOf(root string) ([]page, error) {
 	var names []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*.md", "charts/*/README.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
@@ -42,7 +44,7 @@ func pages() ([]page, error) {
 	}
 	var all []page
 	for _, name := range names {
-		p, err := read(name)
+		p, err := read(root, name)
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +53,22 @@ func pages() ([]page, error) {
 	return all, nil
 }
 
-func read(path string) (page, error) {
+// Manifests are the pages' objects of Kubernetes, by where they stand; root is
+// the module's.
+func Manifests(root string) (map[string]string, error) {
+	all, err := pagesOf(root)
+	found := map[string]string{}
+	for _, p := range all {
+		for _, b := range p.blocks {
+			if b.lang == "yaml" && strings.Contains(b.text, "apiVersion:") {
+				found[b.String()] = b.text
+			}
+		}
+	}
+	return found, err
+}
+
+func read(root, path string) (page, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return page{}, err

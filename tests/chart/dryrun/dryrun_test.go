@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/san-csi/san-csi/tests/chart/helm"
 	"github.com/san-csi/san-csi/tests/cluster"
+	"github.com/san-csi/san-csi/tests/docs"
 	"github.com/san-csi/san-csi/tests/guest"
 )
 
@@ -37,6 +39,7 @@ func TestMain(m *testing.M) {
 func TestServer(t *testing.T) {
 	c := open(t)
 	t.Run("refuses", func(t *testing.T) { testRefuses(t, c) })
+	t.Run("verbs", func(t *testing.T) { testVerbs(t, c) })
 	root, err := helm.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +50,13 @@ func TestServer(t *testing.T) {
 	}
 	sources["deploy"] = []string{"--kustomize", filepath.Join(root, "deploy")}
 	sources["examples"] = []string{"--recursive", "--filename", filepath.Join(root, "examples")}
+	manifests, err := docs.Manifests(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place, manifest := range manifests {
+		sources[place] = []string{"--filename", write(t, manifest)}
+	}
 	for name, source := range sources {
 		t.Run(name, func(t *testing.T) {
 			out, err := c.Kubectl(t.Context(), append([]string{"apply", "--dry-run=server", "--validate=strict"}, source...)...)
@@ -55,6 +65,28 @@ func TestServer(t *testing.T) {
 			}
 			t.Log(out)
 		})
+	}
+}
+
+// help is where kubectl tells of flags that are not the verb's own.
+var help = map[string][]string{"create": {"create", "secret", "generic"}, "rollout": {"rollout", "status"}}
+
+// testVerbs: the real kubectl has what the docs' commands are checked by.
+func testVerbs(t *testing.T, c *cluster.Cluster) {
+	for verb, flags := range docs.Verbs() {
+		args := help[verb]
+		if args == nil {
+			args = []string{verb}
+		}
+		told, err := c.Kubectl(t.Context(), append(args, "--help")...)
+		if err != nil {
+			t.Errorf("kubectl %s: %v", verb, err)
+		}
+		for _, f := range flags {
+			if !strings.Contains(told, " "+f+",") && !strings.Contains(told, " "+f+"=") {
+				t.Errorf("kubectl %s has no flag %s", verb, f)
+			}
+		}
 	}
 }
 
@@ -94,6 +126,7 @@ func open(t *testing.T) *cluster.Cluster {
 	}
 	for _, args := range [][]string{
 		{"create", "namespace", "san-csi"},
+		{"create", "namespace", "shop"}, // of examples in the docs
 		{"wait", "--for=create", "--namespace=san-csi", "serviceaccount/default", "--timeout=60s"},
 	} {
 		if _, err := c.Kubectl(ctx, args...); err != nil {
