@@ -22,7 +22,15 @@ func TestMethods(t *testing.T) {
 			v, err := c.ListVolumes(ctx, ListVolumesRequest{Accounts: []int64{1}, VolumeName: "v", VolumeStatus: StatusActive})
 			return len(v), err
 		}, `{"accounts":[1],"volumeName":"v","volumeStatus":"active"}`, `{"volumes":[{"volumeID":1,"attributes":""},{"volumeID":2,"attributes":null}]}`, 2},
-		"DeleteVolume": {func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteVolume(ctx, 3) },
+		"DeleteVolume": {func(ctx context.Context, c *Client) (any, error) {
+			v, err := c.DeleteVolume(ctx, 3)
+			return v.Status, err
+		}, `{"volumeID":3}`, `{"volume":{"volumeID":3,"status":"deleted"},"volumeID":3}`, StatusDeleted},
+		"DeleteVolumes": {func(ctx context.Context, c *Client) (any, error) {
+			v, err := c.DeleteVolumes(ctx, []int64{3, 4})
+			return len(v), err
+		}, `{"volumeIDs":[3,4]}`, `{"volumes":[{"volumeID":3},{"volumeID":4}]}`, 2},
+		"RestoreDeletedVolume": {func(ctx context.Context, c *Client) (any, error) { return nil, c.RestoreDeletedVolume(ctx, 3) },
 			`{"volumeID":3}`, `{}`, nil},
 		"PurgeDeletedVolume": {func(ctx context.Context, c *Client) (any, error) { return nil, c.PurgeDeletedVolume(ctx, 3) },
 			`{"volumeID":3}`, `{}`, nil},

@@ -16,7 +16,10 @@ func TestRetries(t *testing.T) {
 		_, err := c.ModifyVolume(ctx, ModifyVolumeRequest{VolumeID: 1})
 		return err
 	}
-	remove := func(ctx context.Context, c *Client) error { return c.DeleteVolume(ctx, 1) }
+	remove := func(ctx context.Context, c *Client) error {
+		_, err := c.DeleteVolume(ctx, 1)
+		return err
+	}
 	create := func(ctx context.Context, c *Client) error {
 		_, err := c.CreateVolume(ctx, CreateVolumeRequest{})
 		return err

@@ -94,6 +94,10 @@ type volumeResult struct {
 	Volume Volume `json:"volume"`
 }
 
+type volumesResult struct {
+	Volumes []Volume `json:"volumes"`
+}
+
 type volumeParams struct {
 	VolumeID int64 `json:"volumeID"`
 }
@@ -119,16 +123,23 @@ func (c *Client) ModifyVolume(ctx context.Context, r ModifyVolumeRequest) (Volum
 
 // ListVolumes returns volumes in ascending order of their ids.
 func (c *Client) ListVolumes(ctx context.Context, r ListVolumesRequest) ([]Volume, error) {
-	var result struct {
-		Volumes []Volume `json:"volumes"`
-	}
+	var result volumesResult
 	err := c.repeat(ctx, "ListVolumes", r, &result)
 	return result.Volumes, err
 }
 
-// DeleteVolume moves a volume to the recycle bin, where it is purged after 8 h.
-func (c *Client) DeleteVolume(ctx context.Context, id int64) error {
-	return c.repeat(ctx, "DeleteVolume", volumeParams{id}, nil)
+// DeleteVolume moves a volume to the recycle bin, where it is purged after 8 h,
+// and returns it as it is there.
+func (c *Client) DeleteVolume(ctx context.Context, id int64) (Volume, error) {
+	var result volumeResult
+	err := c.repeat(ctx, "DeleteVolume", volumeParams{id}, &result)
+	return result.Volume, err
+}
+
+// RestoreDeletedVolume takes a volume out of the recycle bin again, with its
+// snapshots and its places in access groups.
+func (c *Client) RestoreDeletedVolume(ctx context.Context, id int64) error {
+	return c.repeat(ctx, "RestoreDeletedVolume", volumeParams{id}, nil)
 }
 
 // PurgeDeletedVolume removes a volume from the recycle bin, for good.
@@ -136,9 +147,12 @@ func (c *Client) PurgeDeletedVolume(ctx context.Context, id int64) error {
 	return c.repeat(ctx, "PurgeDeletedVolume", volumeParams{id}, nil)
 }
 
-// DeleteVolumes moves volumes to the recycle bin: all, or none.
-func (c *Client) DeleteVolumes(ctx context.Context, ids []int64) error {
-	return c.repeat(ctx, "DeleteVolumes", volumesParams{ids}, nil)
+// DeleteVolumes moves volumes to the recycle bin: all, or none. It returns them
+// as they are there.
+func (c *Client) DeleteVolumes(ctx context.Context, ids []int64) ([]Volume, error) {
+	var result volumesResult
+	err := c.repeat(ctx, "DeleteVolumes", volumesParams{ids}, &result)
+	return result.Volumes, err
 }
 
 // PurgeDeletedVolumes removes volumes from the recycle bin: all, or none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -101,6 +102,31 @@ func TestInitiator(t *testing.T) {
 		for _, want := range c.want {
 			if !slices.Contains(args, want) {
 				t.Errorf("with %v: arguments %v, want %s", c.set, args, want)
+			}
+		}
+	}
+}
+
+// TestTuning: how hard the driver works, and who is told of it.
+func TestTuning(t *testing.T) {
+	for _, c := range []struct{ set, controller, node []string }{
+		{nil, []string{"--array-calls-per-second=0"}, []string{"--max-concurrent-stages=16", "--reconcile-interval=30s"}},
+		{[]string{"controller.arrayCallsPerSecond=12.5", "node.maxConcurrentStages=4", `node.reconcileInterval="1m"`, `tracingEndpoint="http://otel.mon:4318"`},
+			[]string{"--array-calls-per-second=12.5", "--tracing-endpoint=http://otel.mon:4318"},
+			[]string{"--max-concurrent-stages=4", "--reconcile-interval=1m", "--tracing-endpoint=http://otel.mon:4318"}},
+	} {
+		m := render(t, "secret", c.set...)
+		for _, of := range []struct{ args, want []string }{
+			{controller(t, m).Spec.Template.Spec.Containers[0].Args, c.controller},
+			{node(t, m).Containers[0].Args, c.node},
+		} {
+			for _, want := range of.want {
+				if !slices.Contains(of.args, want) {
+					t.Errorf("with %v: arguments %v, want %s", c.set, of.args, want)
+				}
+			}
+			if c.set == nil && strings.Contains(strings.Join(of.args, " "), "tracing") {
+				t.Errorf("nobody is to be told, and arguments %v", of.args)
 			}
 		}
 	}

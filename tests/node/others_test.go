@@ -97,7 +97,7 @@ func (o *other) undo(t *testing.T, group, id int64) {
 	if _, err := o.b.lab.Element.RemoveVolumesFromVolumeAccessGroup(ctx, group, id); err != nil {
 		t.Error(err)
 	}
-	if err := o.b.lab.Element.DeleteVolume(ctx, id); err != nil {
+	if _, err := o.b.lab.Element.DeleteVolume(ctx, id); err != nil {
 		t.Error(err)
 	}
 	if err := o.b.lab.Element.PurgeDeletedVolume(ctx, id); err != nil {

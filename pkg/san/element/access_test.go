@@ -86,7 +86,7 @@ func TestBurstOfAttaches(t *testing.T) {
 	for i := range volumes {
 		volumes[i] = makeVolume(t, a, fmt.Sprintf("pvc-%d", i))
 	}
-	must(t, b.client.DeleteVolume(t.Context(), volumes[gone].Handle.Volume)) // behind the driver's back
+	b.bin(t, volumes[gone].Handle.Volume) // behind the driver's back
 	all := func(do func(san.Handle) error) map[string]int {
 		return b.gate.counted(func() {
 			var wg sync.WaitGroup

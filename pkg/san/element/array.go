@@ -69,8 +69,9 @@ type Array struct {
 	snapshotNames      keyLocks[string]
 	snapshotGroupNames keyLocks[string]
 
-	looks             batcher[none, int64, *api.Volume] // nil = there is none of that id
-	deletions, purges batcher[none, int64, none]
+	looks     batcher[none, int64, *api.Volume] // nil = there is none of that id
+	deletions batcher[none, int64, api.Volume]
+	purges    batcher[none, int64, none]
 
 	uniqueID atomic.Pointer[string] // the array that answered first
 

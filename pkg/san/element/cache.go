@@ -144,11 +144,12 @@ type sighting struct {
 	at     time.Time
 }
 
-func (c *recent) get(id int64, now time.Time) (api.Volume, bool) {
+// get is the volume as it was less than age ago.
+func (c *recent) get(id int64, now time.Time, age time.Duration) (api.Volume, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, ok := c.seen[id]
-	return s.volume, ok && now.Sub(s.at) < refresh
+	return s.volume, ok && now.Sub(s.at) < age
 }
 
 func (c *recent) put(v api.Volume, now time.Time) {

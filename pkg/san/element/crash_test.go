@@ -174,7 +174,7 @@ func TestLeftOfADiscard(t *testing.T) {
 			v := makeVolume(t, a, "pvc-1")
 			left := plant(t, b, b.volume(t, v.Handle.Volume).AccountID, "pvc-1", c.attributes)
 			if c.deleted {
-				must(t, b.client.DeleteVolume(t.Context(), left.VolumeID))
+				b.bin(t, left.VolumeID)
 			}
 			if again := makeVolume(t, a, "pvc-1"); again.Handle != v.Handle {
 				t.Errorf("volume %v; want %v", again.Handle, v.Handle)
@@ -211,8 +211,8 @@ func TestDiscardCutOff(t *testing.T) {
 	a := b.open(t, "east", "two")
 	v := makeVolume(t, a, "pvc-1")
 	left := plant(t, b, b.volume(t, v.Handle.Volume).AccountID, "pvc-1", api.Attributes{keyCluster: quote("east"), keyState: quote(pendingPrefix + "one")})
-	must(t, b.client.DeleteVolume(t.Context(), left.VolumeID))
-	must(t, b.client.DeleteVolume(t.Context(), v.Handle.Volume))
+	b.bin(t, left.VolumeID)
+	b.bin(t, v.Handle.Volume)
 	must(t, a.Sweep(t.Context()))
 	now, err := b.client.ListVolumes(t.Context(), api.ListVolumesRequest{})
 	must(t, err)
@@ -226,7 +226,7 @@ func TestDiscardCutOff(t *testing.T) {
 func TestDeletionCutOff(t *testing.T) {
 	b := newBench(t)
 	v := makeVolume(t, b.open(t, "east", "one"), "pvc-1")
-	must(t, b.client.DeleteVolume(t.Context(), v.Handle.Volume))
+	b.bin(t, v.Handle.Volume)
 	must(t, deletion(t, b.open(t, "east", "two"), v.Handle))
 	if left, err := b.client.ListVolumes(t.Context(), api.ListVolumesRequest{}); err != nil || len(left) != 0 {
 		t.Errorf("volumes %+v, %v; want none", left, err)

@@ -196,7 +196,7 @@ func untouched(v api.Volume, r record) bool {
 func (a *Array) discard(ctx context.Context, left []candidate) error {
 	var failures []error
 	for _, c := range left {
-		if err := a.remove(ctx, c.volume, false); err != nil {
+		if err := a.remove(ctx, c.volume); err != nil {
 			failures = append(failures, fmt.Errorf("purge volume %d of that name, never handed out: %w", c.volume.VolumeID, err))
 			continue
 		}

@@ -5,14 +5,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"k8s.io/klog/v2"
 
 	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// Delete removes a volume: one look at it, one at its snapshots, the deletion
-// and the purge. What is wanted of several volumes at once shares the calls.
-// Pending duplicates of its name are left to Sweep.
+// atHand is how long ago this process must have read or changed a volume to
+// delete it without another look. The deletion's answer is the look then; until
+// it comes, whoever was let in by hand meanwhile has lost his sessions. So it is
+// short: a pod goes, and its volume with it.
+const atHand = 10 * time.Second
+
+// Delete removes a volume: a look at its snapshots, the deletion and the purge;
+// before them a look at the volume, where it is not at hand. What is wanted of
+// several volumes at once shares the calls. Pending duplicates of its name are
+// left to Sweep.
 func (a *Array) Delete(ctx context.Context, h san.Handle) (purged bool, err error) {
 	purged, err = a.delete(ctx, h)
 	if errors.Is(err, san.ErrNotFound) {
@@ -30,32 +40,78 @@ func (a *Array) delete(ctx context.Context, h san.Handle) (purged bool, err erro
 		return false, err
 	}
 	defer unlock()
-	// A deleted volume is found as well: a call that was cut off between the
-	// deletion and the purge is finished.
-	v, err := a.find(ctx, h)
-	if err != nil {
-		return false, err
-	}
-	r, err := a.read(v)
-	if err != nil {
-		return false, err
-	}
-	if v.Status == api.StatusDeleted {
-		if r.stays() || h.UUID == "" {
-			return false, nil // to be kept, or not proven ours: left to the array's own purge
+	v, r, known := a.recall(ctx, h, atHand)
+	if !known || !a.isPlain(v, r) {
+		// A deleted volume is found as well: a call that was cut off between the
+		// deletion and the purge is finished.
+		if v, err = a.find(ctx, h); err != nil {
+			return false, err
 		}
-		return true, a.remove(ctx, v, false)
+		if r, err = a.read(v); err != nil {
+			return false, err
+		}
 	}
-	if len(r.grants) > 0 {
+	if v.Status == api.StatusDeleted && (r.stays() || h.UUID == "") {
+		return false, nil // to be kept, or not proven ours: left to the array's own purge
+	}
+	if v.Status != api.StatusDeleted && len(r.grants) > 0 {
 		return false, fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
 	}
 	if err := a.checkSnapshots(ctx, v); err != nil {
 		return false, err
 	}
+	if v.Status == api.StatusDeleted {
+		if err := a.checkBinned(ctx, v); err != nil {
+			return false, err
+		}
+		return true, a.purge(ctx, v)
+	}
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
 		return false, err
 	}
-	return !r.stays(), a.remove(ctx, v, r.stays())
+	now, err := a.bin(ctx, v)
+	if err == nil {
+		err = a.spare(ctx, v, now)
+	}
+	if err != nil || r.stays() {
+		return false, err
+	}
+	return true, a.purge(ctx, v)
+}
+
+// spare restores a volume, just deleted, that the answer shows to be another than
+// it was taken for, or somebody else's to use.
+func (a *Array) spare(ctx context.Context, was, now api.Volume) error {
+	r, err := a.read(now)
+	switch {
+	case err != nil:
+	case now.VolumeUUID != was.VolumeUUID:
+		err = fmt.Errorf("volume %d is another one now, its UUID is %s: %w", now.VolumeID, now.VolumeUUID, san.ErrBusy)
+	case len(r.grants) > 0:
+		err = fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
+	case len(now.VolumeAccessGroups) > 0:
+		err = fmt.Errorf("it has come into access groups %v meanwhile: take it out there: %w", now.VolumeAccessGroups, san.ErrBusy)
+	default:
+		return nil
+	}
+	klog.FromContext(ctx).Info("Volume is restored, just deleted", "volumeID", now.VolumeID, "reason", err)
+	return errors.Join(err, a.client.RestoreDeletedVolume(ctx, now.VolumeID))
+}
+
+// checkBinned is ErrBusy where a volume in the recycle bin is in a group that is
+// not this cluster's: somebody else may want it back.
+func (a *Array) checkBinned(ctx context.Context, v api.Volume) error {
+	groups, err := a.groupsByID(ctx, v.VolumeAccessGroups)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.cluster != a.config.Cluster {
+			return fmt.Errorf("volume %d is in the recycle bin and in access group %d (%s), which is not this cluster's: restore or purge it there: %w",
+				v.VolumeID, g.ID, g.Name, san.ErrBusy)
+		}
+	}
+	return nil
 }
 
 // checkSnapshots is ErrBusy where a volume has snapshots, whoever made them: they
@@ -78,17 +134,43 @@ func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
 	return fmt.Errorf("it has %d snapshots, the first is %d (%s): delete them before it: %w", count, first.SnapshotID, first.Name, san.ErrBusy)
 }
 
-// remove deletes an active volume, and purges it unless keep.
-func (a *Array) remove(ctx context.Context, v api.Volume, keep bool) error {
-	a.recent.drop(v.VolumeID)
+// remove deletes a volume that was never handed out, and purges it.
+func (a *Array) remove(ctx context.Context, v api.Volume) error {
 	if v.Status != api.StatusDeleted {
-		if _, err := a.deletions.do(ctx, none{}, v.VolumeID); err != nil && !gone(err) && !a.isDeleted(ctx, v, err) {
+		if _, err := a.bin(ctx, v); err != nil && !errors.Is(err, san.ErrNotFound) {
 			return err
 		}
 	}
-	if keep {
-		return nil
+	return a.purge(ctx, v)
+}
+
+// bin deletes an active volume, and returns it as it is in the recycle bin.
+func (a *Array) bin(ctx context.Context, v api.Volume) (api.Volume, error) {
+	a.recent.drop(v.VolumeID)
+	now, err := a.deletions.do(ctx, none{}, v.VolumeID)
+	var refusal *api.Error
+	switch {
+	case err == nil && now.VolumeID == v.VolumeID:
+		return now, nil
+	case err != nil && !errors.As(err, &refusal):
+		return v, err
 	}
+	// Nothing was told of it, or it is deleted already, by a call whose answer was
+	// lost: the name of that refusal is not documented.
+	found, lookErr := a.looks.do(ctx, none{}, v.VolumeID)
+	switch {
+	case lookErr != nil && !gone(lookErr):
+		return v, errors.Join(err, lookErr)
+	case found == nil || found.VolumeUUID != v.VolumeUUID:
+		return v, fmt.Errorf("volume %d is gone: %w", v.VolumeID, san.ErrNotFound)
+	case found.Status != api.StatusDeleted:
+		return v, cmp.Or(err, fmt.Errorf("the array has not deleted it: %w", san.ErrUnavailable))
+	}
+	return *found, nil
+}
+
+// purge removes a volume from the recycle bin.
+func (a *Array) purge(ctx context.Context, v api.Volume) error {
 	if _, err := a.purges.do(ctx, none{}, v.VolumeID); err != nil && !gone(err) {
 		return err
 	}
@@ -96,13 +178,28 @@ func (a *Array) remove(ctx context.Context, v api.Volume, keep bool) error {
 }
 
 // deleteAll and purgeAll are the calls for one volume and for several.
-func (a *Array) deleteAll(ctx context.Context, _ none, volumes []int64) []answer[none] {
-	return apart(volumes, func(volumes []int64) error {
-		if len(volumes) == 1 {
-			return a.client.DeleteVolume(ctx, volumes[0])
+func (a *Array) deleteAll(ctx context.Context, _ none, volumes []int64) []answer[api.Volume] {
+	deleted := map[int64]api.Volume{}
+	done := apart(volumes, func(volumes []int64) error {
+		binned, err := a.deleteThese(ctx, volumes)
+		for _, v := range binned {
+			deleted[v.VolumeID] = v
 		}
-		return a.client.DeleteVolumes(ctx, volumes)
+		return err
 	})
+	answers := make([]answer[api.Volume], len(volumes))
+	for i, id := range volumes {
+		answers[i] = answer[api.Volume]{deleted[id], done[i].err}
+	}
+	return answers
+}
+
+func (a *Array) deleteThese(ctx context.Context, volumes []int64) ([]api.Volume, error) {
+	if len(volumes) > 1 {
+		return a.client.DeleteVolumes(ctx, volumes)
+	}
+	v, err := a.client.DeleteVolume(ctx, volumes[0])
+	return []api.Volume{v}, err
 }
 
 func (a *Array) purgeAll(ctx context.Context, _ none, volumes []int64) []answer[none] {
@@ -112,25 +209,6 @@ func (a *Array) purgeAll(ctx context.Context, _ none, volumes []int64) []answer[
 		}
 		return a.client.PurgeDeletedVolumes(ctx, volumes)
 	})
-}
-
-// isDeleted tells whether a refused deletion was carried out before, by a call
-// whose answer was lost: the name of that refusal is not documented.
-func (a *Array) isDeleted(ctx context.Context, v api.Volume, refusal error) bool {
-	var e *api.Error
-	if !errors.As(refusal, &e) {
-		return false
-	}
-	volumes, err := a.client.ListVolumes(ctx, api.ListVolumesRequest{VolumeIDs: []int64{v.VolumeID}})
-	if err != nil {
-		return gone(err)
-	}
-	for _, now := range volumes {
-		if now.VolumeID == v.VolumeID && now.VolumeUUID == v.VolumeUUID {
-			return now.Status == api.StatusDeleted
-		}
-	}
-	return true
 }
 
 // purgePending purges the pending volumes of a name. Its caller holds the name's

@@ -85,7 +85,7 @@ func (r record) reserving(n san.Node) record {
 // Barred is the epoch up to which the node has to confirm that nothing of the
 // volume is left there, 0 where nothing is to be confirmed.
 func (a *Array) Barred(ctx context.Context, h san.Handle, n san.Node) (int64, error) {
-	if _, r, ok := a.recall(ctx, h); ok {
+	if _, r, ok := a.recall(ctx, h, refresh); ok {
 		return r.barring(n), nil
 	}
 	_, r, err := a.load(ctx, h)

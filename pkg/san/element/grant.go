@@ -36,7 +36,7 @@ func (a *Array) Grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 func (a *Array) grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode) (*san.Grant, error) {
 	// What is remembered of a volume may be written only where nobody else can
 	// have written meanwhile, and where the answer shows whether the rest is so.
-	if v, r, ok := a.recall(ctx, h); ok && a.isPlain(v, r) && r.holderOf(n.IQN) < 0 && checkHolders(r, n, m) == nil {
+	if v, r, ok := a.recall(ctx, h, refresh); ok && a.isPlain(v, r) && r.holderOf(n.IQN) < 0 && checkHolders(r, n, m) == nil {
 		g, err := a.give(ctx, h, v, r, n, m)
 		if !errors.Is(err, errMoved) {
 			return g, err

@@ -35,7 +35,7 @@ func (a *Array) Revoke(ctx context.Context, h san.Handle, n san.Node) error {
 }
 
 func (a *Array) revoke(ctx context.Context, h san.Handle, n san.Node) error {
-	if v, r, ok := a.recall(ctx, h); ok && a.isPlain(v, r) && slices.Contains(r.nodes(), n) {
+	if v, r, ok := a.recall(ctx, h, refresh); ok && a.isPlain(v, r) && slices.Contains(r.nodes(), n) {
 		v, r, err := a.fenceOff(ctx, v, r, n)
 		if err == nil && !a.hasStrays(v, r) || ctx.Err() != nil {
 			return err

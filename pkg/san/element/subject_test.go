@@ -181,6 +181,13 @@ func (b *bench) volume(t *testing.T, id int64) api.Volume {
 	return volumes[0]
 }
 
+// bin deletes a volume behind the driver's back.
+func (b *bench) bin(t *testing.T, id int64) {
+	t.Helper()
+	_, err := b.client.DeleteVolume(t.Context(), id)
+	must(t, err)
+}
+
 // login makes an iSCSI session with one Login Request (RFC 7143 §11.12) and
 // keeps its connection open.
 func (b *bench) login(t *testing.T, v san.Volume, n san.Node) (logout func()) {

@@ -101,7 +101,7 @@ func (a *Array) sweepDeleted(ctx context.Context, v api.Volume) error {
 		return nil
 	}
 	defer unlock()
-	return a.remove(ctx, v, false)
+	return a.remove(ctx, v)
 }
 
 // sweepAccess finishes a fence and drops members that nobody was granted.

@@ -118,10 +118,10 @@ func (a *Array) reload(ctx context.Context, h san.Handle) (api.Volume, record, e
 	return v, r, nil
 }
 
-// recall is the volume of a handle as this process last read or changed it,
-// unless that is too long ago.
-func (a *Array) recall(ctx context.Context, h san.Handle) (api.Volume, record, bool) {
-	v, ok := a.recent.get(h.Volume, a.clock.Now())
+// recall is the volume of a handle as this process last read or changed it, less
+// than age ago.
+func (a *Array) recall(ctx context.Context, h san.Handle, age time.Duration) (api.Volume, record, bool) {
+	v, ok := a.recent.get(h.Volume, a.clock.Now(), age)
 	if !ok || v.Status != api.StatusActive || h.UUID != "" && uuidPart(v) != h.UUID || a.isThis(ctx, h.Array) != nil {
 		return v, record{}, false
 	}

@@ -41,9 +41,9 @@ const (
 )
 
 // mostCalls are the bars of calls for one volume. A deletion alone looks at the
-// volume and at its snapshots before it deletes and purges; several at once
-// share what the array takes lists for.
-var mostCalls = map[string]int{opCreate: 3, opPublish: 2, opUnpublish: 3}
+// volume's snapshots before it deletes and purges, which cannot be fewer
+// (docs/design.md); several at once share what the array takes lists for.
+var mostCalls = map[string]int{opCreate: 3, opPublish: 2, opUnpublish: 3, opDelete: 3}
 
 // mostDeletes is the bar of calls for each of several deletions at once.
 const mostDeletes = 2

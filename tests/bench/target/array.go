@@ -146,7 +146,7 @@ func (a *Array) SetQoS(ctx context.Context, volume int64, qos element.QoS) error
 // Delete removes volumes for good.
 func (a *Array) Delete(ctx context.Context, volumes ...Volume) error {
 	for _, v := range volumes {
-		if err := a.Element.DeleteVolume(ctx, v.ID); err != nil {
+		if _, err := a.Element.DeleteVolume(ctx, v.ID); err != nil {
 			return err
 		}
 		if err := a.Element.PurgeDeletedVolume(ctx, v.ID); err != nil {
