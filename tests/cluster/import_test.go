@@ -41,7 +41,8 @@ func testImport(t *testing.T, b *bench) {
 	b.must(t, "delete", "pv", "oracle-data", stepFlag)
 	b.checkByHand(t, v)
 	b.mountByHand(t, v, "cd /mnt/by-hand && md5sum -c sum && grep 'of a pod' new")
-	if err := errors.Join(b.Lab.Element.DeleteVolume(t.Context(), v.VolumeID), b.Lab.Element.PurgeDeletedVolume(t.Context(), v.VolumeID)); err != nil {
+	_, err := b.Lab.Element.DeleteVolume(t.Context(), v.VolumeID)
+	if err := errors.Join(err, b.Lab.Element.PurgeDeletedVolume(t.Context(), v.VolumeID)); err != nil {
 		t.Error(err)
 	}
 	b.checkGone(t)

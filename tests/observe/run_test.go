@@ -92,7 +92,8 @@ func (s *site) overrun(t *testing.T) {
 	})
 	must(t, err)
 	s.hold(t, `san_csi_array_overrun == 1 and on (array) san_csi_array_fault`, 5)
-	must(t, s.lab.Element.DeleteVolume(t.Context(), v.VolumeID), s.lab.Element.PurgeDeletedVolume(t.Context(), v.VolumeID))
+	_, err = s.lab.Element.DeleteVolume(t.Context(), v.VolumeID)
+	must(t, err, s.lab.Element.PurgeDeletedVolume(t.Context(), v.VolumeID))
 	s.hold(t, `san_csi_array_overrun == 0`, 3)
 }
 
