@@ -40,7 +40,7 @@ func testImport(t *testing.T, b *bench) {
 	b.must(t, "delete", "namespace", shop, stepFlag)
 	b.must(t, "delete", "pv", "oracle-data", stepFlag)
 	b.checkByHand(t, v)
-	b.onNode(t, v, "cd /mnt/by-hand && md5sum -c sum && grep 'of a pod' new")
+	b.mountedByHand(t, v, "cd /mnt/by-hand && md5sum -c sum && grep 'of a pod' new")
 	if err := errors.Join(b.Lab.Element.DeleteVolume(t.Context(), v.VolumeID), b.Lab.Element.PurgeDeletedVolume(t.Context(), v.VolumeID)); err != nil {
 		t.Error(err)
 	}
@@ -61,13 +61,13 @@ func (b *bench) byHand(t *testing.T) element.Volume {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.onNode(t, v, "cd /mnt/by-hand && head -c 4194304 /dev/urandom > f && md5sum f > sum")
+	b.mountedByHand(t, v, "cd /mnt/by-hand && head -c 4194304 /dev/urandom > f && md5sum f > sum")
 	return v
 }
 
-// onNodeScript logs in to $target at $portal, makes a filesystem where there is
+// byHandScript logs in to $target at $portal, makes a filesystem where there is
 // none, mounts it, does what is asked and undoes the rest.
-const onNodeScript = `set -e
+const byHandScript = `set -e
 record="iscsiadm -m node -T $target -p $portal"
 $record -o new >/dev/null
 $record --login >/dev/null
@@ -87,9 +87,9 @@ $record --logout >/dev/null
 $record -o delete
 `
 
-// onNode runs a script on the first worker with a volume at /mnt/by-hand, past the
+// mountedByHand runs a script on the first worker with a volume at /mnt/by-hand, past the
 // driver, and takes the volume out of every access group again.
-func (b *bench) onNode(t *testing.T, v element.Volume, script string) {
+func (b *bench) mountedByHand(t *testing.T, v element.Volume, script string) {
 	t.Helper()
 	vm := b.Workers[0].VM
 	group, err := b.Lab.Element.CreateVolumeAccessGroup(t.Context(), element.CreateVolumeAccessGroupRequest{
@@ -98,7 +98,7 @@ func (b *bench) onNode(t *testing.T, v element.Volume, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = vm.Run(t.Context(), fmt.Sprintf("target=%s portal=%s\n"+onNodeScript, v.IQN, b.Lab.Array.Portal(), script))
+	_, err = vm.Run(t.Context(), fmt.Sprintf("target=%s portal=%s\n"+byHandScript, v.IQN, b.Lab.Array.Portal(), script))
 	if err := errors.Join(err, b.Lab.Element.DeleteVolumeAccessGroup(t.Context(), group.ID, true)); err != nil {
 		t.Fatal(err)
 	}
