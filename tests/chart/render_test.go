@@ -23,7 +23,7 @@ func TestDefaults(t *testing.T) {
 	m := render(t, "secret")
 	want := map[string]int{
 		"ClusterRole": 5, "ClusterRoleBinding": 5, "CSIDriver": 1, "DaemonSet": 1, "Deployment": 1, "NetworkPolicy": 1,
-		"PodDisruptionBudget": 1, "Role": 3, "RoleBinding": 3, "ServiceAccount": 2,
+		"PodDisruptionBudget": 1, "Role": 4, "RoleBinding": 4, "ServiceAccount": 2,
 		"ValidatingAdmissionPolicy": 2, "ValidatingAdmissionPolicyBinding": 2,
 	}
 	if got := kinds(t, m); !maps.Equal(got, want) {
@@ -42,8 +42,8 @@ func TestDefaults(t *testing.T) {
 func TestEverything(t *testing.T) {
 	m := render(t, "full")
 	want := map[string]int{
-		"ClusterRole": 5, "ClusterRoleBinding": 5, "ConfigMap": 1, "CSIDriver": 1, "DaemonSet": 1, "Deployment": 1, "NetworkPolicy": 1,
-		"PersistentVolumeClaim": 1, "Pod": 1, "PodDisruptionBudget": 1, "PrometheusRule": 1, "Role": 3, "RoleBinding": 3, "Secret": 1, "Service": 1,
+		"ClusterRole": 6, "ClusterRoleBinding": 6, "ConfigMap": 1, "CSIDriver": 1, "DaemonSet": 1, "Deployment": 1, "NetworkPolicy": 1,
+		"PersistentVolumeClaim": 1, "Pod": 1, "PodDisruptionBudget": 1, "PrometheusRule": 1, "Role": 4, "RoleBinding": 4, "Secret": 1, "Service": 1,
 		"ServiceAccount": 2, "ServiceMonitor": 1, "StorageClass": 2, "ValidatingAdmissionPolicy": 2,
 		"ValidatingAdmissionPolicyBinding": 2, "VolumeAttributesClass": 1, "VolumeSnapshotClass": 1,
 	}

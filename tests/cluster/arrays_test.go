@@ -35,11 +35,13 @@ func testTwoArrays(t *testing.T, b *bench) {
 	if err := second.Array.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	b.apply(t, claim("west-2", "west"), pod("west-2", "west-2"), claim("east-2", "east"), pod("east-2", "east-2"))
+	b.apply(t, claim("east-2", "east"), pod("east-2", "east-2"))
 	b.ready(t, "east-2")
 	b.sh(t, "east-2", write4M)
 	b.checkWriting(t, "east-1")
 	b.remove(t, "east-2", "east-2")
+	// Late, so that the provisioner's pauses are still short when the array is back.
+	b.apply(t, claim("west-2", "west"), pod("west-2", "west-2"))
 	b.told(t, "west-2", "ProvisioningFailed", `array "b"`)
 	if err := second.Array.Restart(t.Context()); err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func testImport(t *testing.T, b *bench) {
 	b.must(t, "delete", "namespace", shop, stepFlag)
 	b.must(t, "delete", "pv", "oracle-data", stepFlag)
 	b.checkByHand(t, v)
-	b.mountByHand(t, v, "cd /mnt/by-hand && md5sum -c sum && grep 'of a pod' new")
+	b.mountedByHand(t, v, "cd /mnt/by-hand && md5sum -c sum && grep 'of a pod' new")
 	_, err := b.Lab.Element.DeleteVolume(t.Context(), v.VolumeID)
 	if err := errors.Join(err, b.Lab.Element.PurgeDeletedVolume(t.Context(), v.VolumeID)); err != nil {
 		t.Error(err)
@@ -62,7 +62,7 @@ func (b *bench) byHand(t *testing.T) element.Volume {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.mountByHand(t, v, "cd /mnt/by-hand && head -c 4194304 /dev/urandom > f && md5sum f > sum")
+	b.mountedByHand(t, v, "cd /mnt/by-hand && head -c 4194304 /dev/urandom > f && md5sum f > sum")
 	return v
 }
 
@@ -88,9 +88,9 @@ $record --logout >/dev/null
 $record -o delete
 `
 
-// mountByHand runs a script on the first worker with a volume at /mnt/by-hand, past the
+// mountedByHand runs a script on the first worker with a volume at /mnt/by-hand, past the
 // driver, and takes the volume out of every access group again.
-func (b *bench) mountByHand(t *testing.T, v element.Volume, script string) {
+func (b *bench) mountedByHand(t *testing.T, v element.Volume, script string) {
 	t.Helper()
 	vm := b.Workers[0].VM
 	group, err := b.Lab.Element.CreateVolumeAccessGroup(t.Context(), element.CreateVolumeAccessGroupRequest{

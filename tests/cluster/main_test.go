@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 // the driver itself.
 func TestCluster(t *testing.T) {
 	b := open(t)
+	b.remember(t, b.Lab)
 	for i, part := range []struct {
 		name string
 		test func(*testing.T, *bench)
