@@ -74,8 +74,16 @@ func writeRun(b *strings.Builder, specs []string, results *Results) {
 			fmt.Fprintf(b, "\n| %s | result | s |\n|---|---|---|\n", group)
 		}
 		_, rest := split(spec)
-		fmt.Fprintf(b, "| %s | %s | %.0f |\n", cell(rest), result.State, result.Seconds)
+		fmt.Fprintf(b, "| %s | %s | %.0f |\n", cell(rest), outcome(result), result.Seconds)
 	}
+}
+
+// outcome is the state, and why a spec failed.
+func outcome(result Result) string {
+	if result.State == Failed {
+		return cell("failed: " + result.Why)
+	}
+	return string(result.State)
 }
 
 // writeSkipped writes the specs that were not, by the capability that is missing.
