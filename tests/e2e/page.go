@@ -38,7 +38,10 @@ func Page(specs []string, results *Results) string {
 	var b strings.Builder
 	b.WriteString(intro)
 	fmt.Fprintf(&b, "%s.\n", Summary(specs, results))
-	if first, last := period(specs, results); first != "" {
+	switch first, last := period(specs, results); {
+	case first == last:
+		fmt.Fprintf(&b, "Results of %s.\n", last)
+	default:
 		fmt.Fprintf(&b, "Results of %s to %s.\n", first, last)
 	}
 	writeRun(&b, specs, results)
@@ -47,6 +50,7 @@ func Page(specs []string, results *Results) string {
 	return b.String()
 }
 
+// period is the days of the first and the latest result.
 func period(specs []string, results *Results) (first, last string) {
 	for _, spec := range specs {
 		if result, known := results.Of(spec); known {
