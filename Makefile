@@ -126,6 +126,14 @@ cluster: ## a Kubernetes with the driver installed by helm and a volume in use, 
 test-cluster: ## the driver on a Kubernetes of two workers: what users, upgrades and failures do to it
 	@go test -tags cluster -count=1 -timeout 120m -v ./tests/cluster
 
+# --- conformance of the array's targets ---
+
+.PHONY: test-conformance
+test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
+	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance
+
+# --- Kubernetes' own storage tests ---
+
 .PHONY: test-e2e
 test-e2e: ## Kubernetes' own storage tests against the driver: those without a passed result yet (E2E="-limit 30m", "-afresh", "-at-once 1"); table: docs/e2e.md
 	@go run ./tests/e2e/run $(E2E); result=$$?; go run ./tests/e2e/run -table && exit $$result
@@ -133,9 +141,3 @@ test-e2e: ## Kubernetes' own storage tests against the driver: those without a p
 .PHONY: test-e2e-smoke
 test-e2e-smoke: ## about 20 of them, in which each capability has one, always afresh (half an hour)
 	@go run ./tests/e2e/run -smoke $(E2E)
-
-# --- conformance of the array's targets ---
-
-.PHONY: test-conformance
-test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
-	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance
