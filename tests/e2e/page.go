@@ -38,12 +38,11 @@ func Page(specs []string, results *Results) string {
 	var b strings.Builder
 	b.WriteString(intro)
 	fmt.Fprintf(&b, "%s.\n", Summary(specs, results))
-	switch first, last := period(specs, results); {
-	case first == last:
-		fmt.Fprintf(&b, "Results of %s.\n", last)
-	default:
-		fmt.Fprintf(&b, "Results of %s to %s.\n", first, last)
+	first, last := period(specs, results)
+	if first != last {
+		first += " to " + last
 	}
+	fmt.Fprintf(&b, "Results of %s.\n", first)
 	writeRun(&b, specs, results)
 	writeSkipped(&b, specs, results)
 	writePending(&b, specs, results)
