@@ -9,7 +9,7 @@ BIN     := bin
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## the driver and the software array, into bin/
@@ -140,6 +140,14 @@ test-cluster: ## the driver on a Kubernetes of two workers: what users, upgrades
 bench-cluster: ## 200 claims at once until Bound and until gone, 20 pods with a volume each until Ready; where the time goes: tables, bin/bench/cluster.md (BENCH="-claims 20" to try)
 	@go run ./tests/cluster/bench -out $(BIN)/bench/cluster.md $(BENCH)
 
+# --- conformance of the array's targets ---
+
+.PHONY: test-conformance
+test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
+	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance
+
+# --- Kubernetes' own storage tests ---
+
 .PHONY: test-e2e
 test-e2e: ## Kubernetes' own storage tests against the driver: those without a passed result yet (E2E="-limit 30m", "-afresh", "-at-once 1"); table: docs/e2e.md
 	@go run ./tests/e2e/run $(E2E); result=$$?; go run ./tests/e2e/run -table && exit $$result
@@ -147,9 +155,3 @@ test-e2e: ## Kubernetes' own storage tests against the driver: those without a p
 .PHONY: test-e2e-smoke
 test-e2e-smoke: ## about 20 of them, in which each capability has one, always afresh (half an hour)
 	@go run ./tests/e2e/run -smoke $(E2E)
-
-# --- conformance of the array's targets ---
-
-.PHONY: test-conformance
-test-conformance: ## libiscsi's iscsi-test-cu against san-array, over two portals
-	@go test -tags conformance -count=1 -timeout 30m -v -run TestConformance ./tests/conformance

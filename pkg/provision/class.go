@@ -75,10 +75,15 @@ func parseMutable(params map[string]string) (qos.Request, error) {
 
 func refuseUnknown(params map[string]string, known []string) error {
 	for key, value := range params {
-		if !slices.Contains(known, key) && !strings.HasPrefix(key, kubernetesPrefix) {
-			slices.Sort(known)
-			return &qos.ParameterError{Key: key, Value: value, Bound: "one of " + strings.Join(known, ", ")}
+		if slices.Contains(known, key) || strings.HasPrefix(key, kubernetesPrefix) {
+			continue
 		}
+		bound := "left out: such a class has no parameters"
+		if len(known) > 0 {
+			slices.Sort(known)
+			bound = "one of " + strings.Join(known, ", ")
+		}
+		return &qos.ParameterError{Key: key, Value: value, Bound: bound}
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (c *Cluster) workerDisk(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = runtime.load(ctx, filepath.Join(c.dir, "worker-images"), c.files.workerImages())
+	err = runtime.load(ctx, filepath.Join(c.dir, "worker-images"), append(c.files.workerImages(), c.files.suiteImages()...))
 	if err := errors.Join(err, runtime.service.Stop(ctx)); err != nil {
 		return "", err
 	}

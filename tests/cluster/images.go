@@ -115,11 +115,7 @@ func (f files) controllerImages() []image {
 }
 
 func (f files) workerImages() []image {
-	images := []image{f.pauseImage(), f.driverImage(), f.previousImage(), f.shellImage(ShellImage), f.shellImage(busyboxImage), f.programImage(standIn)}
-	if f.Suite != "" {
-		images = append(images, f.suiteImages()...)
-	}
-	return images
+	return []image{f.pauseImage(), f.driverImage(), f.previousImage(), f.shellImage(ShellImage), f.shellImage(busyboxImage), f.programImage(standIn)}
 }
 
 func (f files) pauseImage() image {

@@ -38,15 +38,18 @@ func Page(specs []string, results *Results) string {
 	var b strings.Builder
 	b.WriteString(intro)
 	fmt.Fprintf(&b, "%s.\n", Summary(specs, results))
-	if first, last := period(specs, results); first != "" {
-		fmt.Fprintf(&b, "Results of %s to %s.\n", first, last)
+	first, last := period(specs, results)
+	if first != last {
+		first += " to " + last
 	}
+	fmt.Fprintf(&b, "Results of %s.\n", first)
 	writeRun(&b, specs, results)
 	writeSkipped(&b, specs, results)
 	writePending(&b, specs, results)
 	return b.String()
 }
 
+// period is the days of the first and the latest result.
 func period(specs []string, results *Results) (first, last string) {
 	for _, spec := range specs {
 		if result, known := results.Of(spec); known {
@@ -74,8 +77,16 @@ func writeRun(b *strings.Builder, specs []string, results *Results) {
 			fmt.Fprintf(b, "\n| %s | result | s |\n|---|---|---|\n", group)
 		}
 		_, rest := split(spec)
-		fmt.Fprintf(b, "| %s | %s | %.0f |\n", cell(rest), result.State, result.Seconds)
+		fmt.Fprintf(b, "| %s | %s | %.0f |\n", cell(rest), outcome(result), result.Seconds)
 	}
+}
+
+// outcome is the state, and why a spec failed.
+func outcome(result Result) string {
+	if result.State == Failed {
+		return cell("failed: " + result.Why)
+	}
+	return string(result.State)
 }
 
 // writeSkipped writes the specs that were not, by the capability that is missing.

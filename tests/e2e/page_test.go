@@ -23,7 +23,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"6 specs: 2 passed, 1 failed, 1 skipped, 1 left out, 1 not run yet.",
 		"| volumes | result | s |\n|---|---|---|\n" +
-			"| Dynamic PV (ext4): should allow exec of files on the volume | failed | 0 |\n" +
+			"| Dynamic PV (ext4): should allow exec of files on the volume | failed: no disk | 0 |\n" +
 			"| Dynamic PV (xfs): should store data | passed | 62 |\n",
 		"| volumegroupsnapshottable | result | s |\n|---|---|---|\n" +
 			"| (delete policy): [Feature:volumegroupsnapshot] VolumeGroupSnapshottable  should create snapshots | passed | 120 |\n",
