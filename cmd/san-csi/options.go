@@ -94,7 +94,7 @@ func bind(f *flag.FlagSet) *options {
 
 	f.StringVar(&o.nodeName, "node-name", "", "this node's name, by default the host's (node)")
 	f.StringVar(&o.initiator, "initiator", initiatorHost, "whose initiator name this node logs in under: the host's, or the driver's own, which stays as long as the node's name and /etc/machine-id do: host or own (node)")
-	f.BoolVar(&o.restartIscsid, "restart-iscsid", true, "restart iscsid, by iscsiadm, when a CHAP secret of sessions was replaced: it remembers the former one, with which a lost session could not log in again; sessions live through that (node)")
+	f.BoolVar(&o.restartIscsid, "restart-iscsid", true, "restart iscsid, by iscsiadm, where what it remembers is over and would keep sessions from logging in: a CHAP secret that was replaced, a session that the kernel has no more; sessions live through that (node)")
 	f.StringVar(&o.initiatorName, "initiator-name-file", "/etc/iscsi/initiatorname.iscsi", "where iscsid reads the initiator's name (node)")
 	f.StringVar(&o.records, "records-dir", "/var/lib/san-csi/records", "stage records: on the host's disk, kept over restarts (node)")
 	f.StringVar(&o.hostRoot, "host-root", "", "where the host's root is mounted, \"\" = it is this one (node)")

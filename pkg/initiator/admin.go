@@ -147,6 +147,16 @@ func (a *admin) forget(ctx context.Context, iqn string) error {
 	return nil
 }
 
+// stopDaemon ends iscsid; the next call that needs it starts it anew, by the
+// command of the host's iscsid.conf. Sessions live through that and log in again;
+// a login that is under way fails.
+func (a *admin) stopDaemon(ctx context.Context) error {
+	if err := a.run(ctx, "-k", "0"); err != nil {
+		return fmt.Errorf("end iscsid: %w", err)
+	}
+	return nil
+}
+
 // run runs iscsiadm and says what its exit code means.
 func (a *admin) run(ctx context.Context, arguments ...string) error {
 	err := a.host.run(ctx, iscsiadm, arguments...)

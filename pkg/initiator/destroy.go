@@ -38,7 +38,7 @@ func (i *Initiator) endStuck(ctx context.Context, events <-chan struct{}, s sess
 	patient, stop := context.WithTimeout(ctx, i.patience)
 	defer stop()
 	err := i.await(patient, events, "a logout that is under way", func() (bool, error) {
-		return !exists(i.sysPath("class", "iscsi_session", "session"+s.sid)), nil
+		return !i.alive(s), nil
 	})
 	if err == nil || ctx.Err() != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -95,13 +94,26 @@ func TestTransportMessages(t *testing.T) {
 	}
 }
 
-// What iscsid remembers of such a session keeps the next login from happening.
+// What iscsid remembers of such a session would keep the next login from happening.
 func TestASessionThatOnlyIscsidKnows(t *testing.T) {
-	k, i := newKernel(t)
-	k.exits["login"], k.forgotten = exitSessionExists, true
-	i.patience = time.Millisecond
-	_, err := i.Attach(t.Context(), wanted())
-	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "restart iscsid") {
-		t.Errorf("got %v, want ErrUnavailable that names the way out", err)
+	for name, tc := range map[string]struct {
+		keep bool
+		want error
+	}{
+		"iscsid is restarted":  {false, nil},
+		"iscsid is left alone": {true, errRemembered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, i := newKernel(t)
+			k.exits["login"], k.forgotten = exitSessionExists, true
+			i.patience, i.keepIscsid = time.Millisecond, tc.keep
+			_, err := i.Attach(t.Context(), wanted())
+			if !errors.Is(err, tc.want) || tc.want != nil && !errors.Is(err, ErrUnavailable) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			if did := k.did("iscsiadm -k"); len(did) > 0 == tc.keep {
+				t.Errorf("did %q", did)
+			}
+		})
 	}
 }

@@ -159,24 +159,3 @@ func (i *Initiator) flush(ctx context.Context, d Device) error {
 	}
 	return nil
 }
-
-// end logs out the sessions and waits until the target has none.
-func (i *Initiator) end(ctx context.Context, events <-chan struct{}, iqn string, all []session) error {
-	for _, s := range all {
-		if i.stuck(s) {
-			if err := i.endStuck(ctx, events, s); err != nil {
-				return err
-			}
-			continue
-		}
-		// A session that ended meanwhile is refused with one of several codes.
-		err := i.admin.logout(ctx, s.sid)
-		if err != nil && exists(i.sysPath("class", "iscsi_session", "session"+s.sid)) {
-			return err
-		}
-	}
-	return i.await(ctx, events, "end of the sessions of "+iqn, func() (bool, error) {
-		left, err := i.sessions(iqn)
-		return err == nil && len(left) == 0, err
-	})
-}

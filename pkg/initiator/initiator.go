@@ -58,7 +58,7 @@ type Options struct {
 	// driver's own; "" = the host's. See Prepare.
 	OwnName            string
 	Keyring            Keyring       // for targets that have Credentials; may be nil
-	KeepIscsid         bool          // do not restart iscsid for a secret that was replaced
+	KeepIscsid         bool          // do not restart iscsid for what it remembers and is over
 	ReplacementTimeout time.Duration // I/O fails after a session was away for so long; 120 s
 	Poll               time.Duration // the safety net beneath uevents; 500 ms
 	// Subscribe starts to listen to uevents and stops when the context ends.

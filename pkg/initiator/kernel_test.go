@@ -46,6 +46,7 @@ type kernel struct {
 	early     int             // trial reads that come before the disk can be opened
 	flushErr  error           // of a flush
 	exits     map[string]int  // exit code by the operation of iscsiadm
+	passing   bool            // an exit code is given once
 	ends      bool            // a session ends by itself when it is logged out
 	hang      string          // the operation that never ends
 	away      bool            // the sessions are in recovery: nobody sets a device's state
@@ -247,6 +248,12 @@ func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 		}
 		return nil, nil
 	}
+	if line == "iscsiadm -k 0" { // a new iscsid knows what the kernel has
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.exits, "login")
+		return nil, nil
+	}
 	if wwid, ok := strings.CutPrefix(line, "multipath -a "); ok {
 		k.daemon.wwids[wwid] = true
 		return nil, nil
@@ -266,6 +273,9 @@ func (k *kernel) iscsiadm(ctx context.Context, line string) ([]byte, error) {
 	}
 	k.mu.Lock()
 	exit, hang := k.exits[operation], k.hang == operation
+	if k.passing {
+		delete(k.exits, operation)
+	}
 	k.mu.Unlock()
 	if hang {
 		<-ctx.Done()

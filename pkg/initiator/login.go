@@ -12,12 +12,30 @@ import (
 	"k8s.io/klog/v2"
 )
 
+// errRemembered: iscsid says that there is a session, the kernel has none.
+var errRemembered = errors.New("iscsid remembers a session that the kernel has not")
+
 // connect gives the sessions of the target that are logged in, and those of them
-// that this call made. Sessions are read from sysfs, never from iscsiadm's words.
+// that this call made. An iscsid that remembers one which was ended past it would
+// let nobody log in there again: it is restarted.
+func (i *Initiator) connect(ctx context.Context, events <-chan struct{}, t Target) (all, fresh []session, err error) {
+	all, fresh, err = i.connectOnce(ctx, events, t)
+	if !errors.Is(err, errRemembered) || i.keepIscsid {
+		return all, fresh, err
+	}
+	klog.FromContext(ctx).Info("iscsid is restarted, so that it forgets a session that the kernel has not", "target", t.IQN)
+	if err := i.admin.stopDaemon(ctx); err != nil {
+		return nil, nil, err
+	}
+	return i.connectOnce(ctx, events, t)
+}
+
+// connectOnce does so with the iscsid that runs. Sessions are read from sysfs,
+// never from iscsiadm's words.
 //
 // Two portals or more are used together where multipathd makes one device of
 // them; otherwise one is enough, the first that answers.
-func (i *Initiator) connect(ctx context.Context, events <-chan struct{}, t Target) (all, fresh []session, err error) {
+func (i *Initiator) connectOnce(ctx context.Context, events <-chan struct{}, t Target) (all, fresh []session, err error) {
 	before, err := i.sessions(t.IQN)
 	if err != nil {
 		return nil, nil, err
@@ -99,8 +117,7 @@ func (i *Initiator) loginAll(ctx context.Context, t Target, portals []string) (s
 }
 
 // loggedIn waits for a session in full feature phase, and gives all that are.
-// One that iscsid only says is there has to show soon: a logout that was cut off
-// may have left it in the daemon's memory alone.
+// One that iscsid only says is there has to show soon.
 func (i *Initiator) loggedIn(ctx context.Context, events <-chan struct{}, iqn string, said bool) (all []session, err error) {
 	waiting := ctx
 	if said {
@@ -108,13 +125,15 @@ func (i *Initiator) loggedIn(ctx context.Context, events <-chan struct{}, iqn st
 		waiting, stop = context.WithTimeout(ctx, i.patience)
 		defer stop()
 	}
+	known := 0
 	err = i.await(waiting, events, "session of "+iqn, func() (bool, error) {
 		all, err = i.sessions(iqn)
+		known = len(all)
 		all = slices.DeleteFunc(all, func(s session) bool { return s.state != loggedIn })
 		return len(all) > 0, err
 	})
-	if err != nil && said && ctx.Err() == nil {
-		return nil, fmt.Errorf("iscsid says that a session of %s exists, the kernel has none that is logged in; if this stays, restart iscsid: %w", iqn, ErrUnavailable)
+	if err != nil && said && known == 0 && ctx.Err() == nil {
+		return nil, fmt.Errorf("session of %s: %w: if this stays, restart iscsid: %w", iqn, errRemembered, ErrUnavailable)
 	}
 	return all, err
 }

@@ -45,8 +45,7 @@ func (k *kernel) serve(conn net.Conn) {
 	}
 	text := make([]byte, binary.NativeEndian.Uint64(header))
 	if _, err := io.ReadFull(conn, text); err != nil {
-		k.t.Error(err)
-		return
+		return // the caller's time was over
 	}
 	command := strings.TrimSuffix(string(text), "\x00")
 	k.note("multipathd " + command)

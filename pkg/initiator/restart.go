@@ -15,7 +15,7 @@ const restartTimeout = 30 * time.Second
 
 // renew has iscsid take the secrets that the kernel's sessions have: while it
 // runs it remembers what it logged them in with, and writes that back into the
-// kernel at each attempt. Sessions live through its restart, and log in again.
+// kernel at each attempt.
 func (i *Initiator) renew(ctx context.Context, username string) error {
 	if i.keepIscsid {
 		klog.FromContext(ctx).Error(ErrDenied, "iscsid remembers a CHAP secret that is over: until it is restarted, a session that is lost does not come back", "username", username)
@@ -27,8 +27,8 @@ func (i *Initiator) renew(ctx context.Context, username string) error {
 		return err
 	}
 	before := d.daemon()
-	if err := i.admin.run(ctx, "-k", "0"); err != nil {
-		return fmt.Errorf("end iscsid: %w", err)
+	if err := i.admin.stopDaemon(ctx); err != nil {
+		return err
 	}
 	waiting, stop := context.WithTimeout(ctx, restartTimeout)
 	defer stop()

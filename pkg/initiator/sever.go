@@ -13,20 +13,22 @@ import (
 // that this node still holds of them in memory can reach the array: its paths go
 // offline, and the map of them waits for none to come back.
 func (i *Initiator) Sever(ctx context.Context, iqn string) error {
-	if err := i.sever(ctx, iqn); err != nil {
+	listening, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := i.sever(ctx, i.listen(listening), iqn); err != nil {
 		return fmt.Errorf("sever %s: %w", iqn, err)
 	}
 	return nil
 }
 
-func (i *Initiator) sever(ctx context.Context, iqn string) error {
-	_, dirs, err := i.live(iqn)
+func (i *Initiator) sever(ctx context.Context, events <-chan struct{}, iqn string) error {
+	all, dirs, err := i.live(iqn)
 	if err != nil {
 		return err
 	}
-	maps, failure := i.mapsOver(dirs) // before a path is deleted
-	for _, dir := range dirs {
-		if err := i.silence(ctx, dir); err != nil {
+	maps, failure := i.mapsOver(dirs) // before a path is gone
+	for _, s := range all {
+		if err := i.silence(ctx, events, s); err != nil {
 			return err
 		}
 	}
@@ -36,16 +38,24 @@ func (i *Initiator) sever(ctx context.Context, iqn string) error {
 	return failure
 }
 
-// silence makes one scsi device take no I/O any more. The kernel lets nobody set
-// the state of one whose session is away (EINVAL): what waits in it would go out
-// when the session came back, so the device is deleted, which fails all of that.
-func (i *Initiator) silence(ctx context.Context, lunDir string) error {
-	err := i.write(ctx, filepath.Join(lunDir, "state"), "offline")
-	if errors.Is(err, unix.EINVAL) {
-		err = i.write(ctx, filepath.Join(lunDir, "delete"), "1")
+// silence makes the devices of one session take no I/O any more. The kernel lets
+// nobody set the state of one whose session is away (EINVAL), and what waits in
+// it would go out when the session came back. To delete it would wait for that
+// too, up to the replacement timeout; a session that iscsid knows to be away it
+// ends at once, which fails all that waits.
+func (i *Initiator) silence(ctx context.Context, events <-chan struct{}, s session) error {
+	dirs, err := s.luns()
+	if err != nil {
+		return err
 	}
-	if err != nil && !gone(err) {
-		return fmt.Errorf("%s: %w: %w", filepath.Base(lunDir), ErrUnavailable, err)
+	for _, dir := range dirs {
+		err := i.write(ctx, filepath.Join(dir, "state"), "offline")
+		if errors.Is(err, unix.EINVAL) {
+			return i.logout(ctx, events, s)
+		}
+		if err != nil && !gone(err) {
+			return fmt.Errorf("%s: %w: %w", filepath.Base(dir), ErrUnavailable, err)
+		}
 	}
 	return nil
 }

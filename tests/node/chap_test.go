@@ -85,11 +85,14 @@ func sealedToAnother(t *testing.T, target, initiator string) string {
 	return sealed
 }
 
+// startedByIscsiadm is for a guest without systemd, which Debian's file names.
+const startedByIscsiadm = `sed -i 's|^iscsid.startup.*|iscsid.startup = /sbin/iscsid|' /etc/iscsi/iscsid.conf`
+
 // testRotation: a new secret while a volume is mounted. Its session goes on, and
 // logs in again with the new one after the array was away, and after iscsid was
 // killed; nothing is lost.
 func testRotation(t *testing.T, b *bench) {
-	b.sh(t, `sed -i 's|^iscsid.startup.*|iscsid.startup = /sbin/iscsid|' /etc/iscsi/iscsid.conf`)
+	b.sh(t, startedByIscsiadm)
 	b.asks(t, map[string]any{"chap": "node-mutual", "chapRotation": "1ms"})
 	v := b.volume(t, "pvc-rotate", mounted("ext4"), nil)
 	must(t, v.stage, v.publish)

@@ -384,7 +384,7 @@ find /etc/iscsi/nodes -type f | xargs sha256sum; grep %s /etc/multipath/wwids`, 
 	must(t, v.stage, v.publish, v.unpublish, v.unstage)
 	must(t, v.stage, b.node.KillDriver)
 	b.sh(t, dropRecords)
-	must(t, b.node.RestartDriver, v.unstage)
+	must(t, b.node.RestartDriver, patiently(v.unstage))
 	if after := b.sh(t, state); after != before {
 		t.Errorf("the administrator's map is now\n%s\nwas\n%s", after, before)
 	}

@@ -33,7 +33,7 @@ func testOthers(t *testing.T, b *bench) {
 		{"killed, and the record removed", func(t *testing.T) {
 			must(t, v.stage, v.publish, b.node.KillDriver)
 			b.sh(t, dropRecords)
-			must(t, b.node.RestartDriver, v.unpublish, v.unstage)
+			must(t, b.node.RestartDriver, patiently(v.unpublish), patiently(v.unstage))
 		}},
 		{"an unstage of nothing", func(t *testing.T) { must(t, v.unpublish, v.unstage) }},
 	} {

@@ -176,7 +176,7 @@ func testSwapped(t *testing.T, f *field, s source) {
 	must(t, f.node.KillDriver)
 	f.sh(t, "umount "+v.target+" "+v.staging)
 	third := swap()
-	must(t, f.node.RestartDriver, v.unpublish)
+	must(t, f.node.RestartDriver, patiently(v.unpublish))
 	refused(t, v.stage, codes.FailedPrecondition, second, third)
 	f.checkClean(t)
 	v.grant["naa"], v.grant["epoch"] = third, "3"
