@@ -41,7 +41,7 @@ func testImport(t *testing.T, b *bench) {
 	b.must(t, "delete", "pv", "oracle-data", stepFlag)
 	b.checkByHand(t, v)
 	b.mountedByHand(t, v, "cd /mnt/by-hand && md5sum -c sum && grep 'of a pod' new")
-	_, err := b.Lab.Element.DeleteVolume(t.Context(), v.VolumeID)
+	_, err = b.Lab.Element.DeleteVolume(t.Context(), v.VolumeID)
 	if err := errors.Join(err, b.Lab.Element.PurgeDeletedVolume(t.Context(), v.VolumeID)); err != nil {
 		t.Error(err)
 	}
