@@ -109,7 +109,10 @@ func intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, next gr
 	log := klog.FromContext(ctx).WithValues("method", info.FullMethod)
 	ctx = klog.NewContext(ctx, log)
 	start := time.Now()
-	log.V(4).Info("call", "request", protosanitizer.StripSecrets(req))
+	told := log.V(4)
+	if told.Enabled() {
+		told.Info("call", "request", protosanitizer.StripSecrets(req))
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			log.Error(nil, "panic", "recovered", r)
@@ -119,7 +122,9 @@ func intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, next gr
 			log.Error(err, "call failed", "code", status.Code(err), "took", time.Since(start))
 			return
 		}
-		log.V(4).Info("call done", "response", protosanitizer.StripSecrets(resp), "took", time.Since(start))
+		if told.Enabled() {
+			told.Info("call done", "response", protosanitizer.StripSecrets(resp), "took", time.Since(start))
+		}
 	}()
 	return next(ctx, req)
 }

@@ -96,6 +96,9 @@ func (b *breaker) reset() {
 
 // answered tells that the array itself answered, whatever it said.
 func answered(err error) bool {
+	if err == nil {
+		return true
+	}
 	var unreachable *UnreachableError
 	var answer *AnswerError
 	switch {

@@ -22,6 +22,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,8 @@ const (
 	idleConnections    = 16
 	// tellableBytes is room that an answer is given before it is there.
 	tellableBytes = 1 << 20
+	// keptBytes is the most room that is kept for the next answer.
+	keptBytes = 64 << 10
 )
 
 // Config says which array and as whom.
@@ -74,6 +77,7 @@ type Client struct {
 	breaker   breaker
 	retries   budget
 	lastID    atomic.Int64
+	rooms     sync.Pool // of *bytes.Buffer, for answers
 }
 
 // access is how the array is reached, and as whom.
@@ -82,6 +86,15 @@ type access struct {
 	user, password string
 	caFile         string
 	http           *http.Client
+	post           *http.Request // what every request has of its own address and header
+}
+
+// request is a call with that body. The header is shared: nobody changes it.
+func (a *access) request(ctx context.Context, body []byte) *http.Request {
+	r := a.post.WithContext(ctx)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return r
 }
 
 // New checks the configuration and loads the CA file; it does not call the array.
@@ -111,9 +124,15 @@ func New(c Config) (*Client, error) {
 		maxAnswer: defaultAnswerBytes, clock: c.Clock, observe: c.Observe, trace: c.Trace, refused: c.Refused,
 		rate: newLimiter(c.Rate), breaker: breaker{clock: c.Clock},
 	}
+	post, err := http.NewRequest(http.MethodPost, c.Endpoint, nil) //nolint:noctx // each call gets its own
+	if err != nil {
+		return nil, fmt.Errorf("array %s: %w", c.Endpoint, err)
+	}
+	post.SetBasicAuth(c.Username, c.Password)
+	post.Header.Set("Content-Type", "application/json")
 	client.access.Store(&access{
 		endpoint: c.Endpoint, user: c.Username, password: c.Password, caFile: c.CAFile,
-		http: &http.Client{Transport: newTransport(pool), CheckRedirect: refuseRedirect},
+		http: &http.Client{Transport: newTransport(pool), CheckRedirect: refuseRedirect}, post: post,
 	})
 	return client, nil
 }
@@ -241,35 +260,46 @@ func (c *Client) exchange(ctx context.Context, method string, body []byte, resul
 	a := c.access.Load()
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(bounded, http.MethodPost, a.endpoint, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("%s: %w", method, err)
-	}
-	req.SetBasicAuth(a.user, a.password)
-	req.Header.Set("Content-Type", "application/json")
 	begun := c.clock.Now()
-	resp, err := a.http.Do(req)
+	resp, err := a.http.Do(a.request(bounded, body))
 	if err != nil {
 		return c.transportError(ctx, a, method, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := readAnswer(resp, c.maxAnswer)
+	room, leave := c.room()
+	defer leave()
+	answer, err := readAnswer(resp, room, c.maxAnswer)
 	if err != nil {
 		return c.transportError(ctx, a, method, err)
 	}
-	klog.FromContext(ctx).V(5).Info("Element call", "method", method, "status", resp.StatusCode,
-		"bytes", len(answer), "duration", c.clock.Since(begun))
+	if log := klog.FromContext(ctx).V(5); log.Enabled() {
+		log.Info("Element call", "method", method, "status", resp.StatusCode, "bytes", len(answer), "duration", c.clock.Since(begun))
+	}
 	if int64(len(answer)) > c.maxAnswer {
 		return a.answerError(method, resp, nil, fmt.Errorf("longer than %d bytes", c.maxAnswer))
 	}
 	return a.decode(method, resp, answer, result)
 }
 
+// room is a buffer for an answer, and what keeps it for the next one, unless it
+// has become a large one. What is decoded of an answer holds none of it.
+func (c *Client) room() (*bytes.Buffer, func()) {
+	room, ok := c.rooms.Get().(*bytes.Buffer)
+	if !ok {
+		room = new(bytes.Buffer)
+	}
+	return room, func() {
+		if room.Cap() <= keptBytes {
+			room.Reset()
+			c.rooms.Put(room)
+		}
+	}
+}
+
 // readAnswer reads the body, and one byte more than most where it is longer than
 // that. It takes the array's word for its length, if that is no long one, so that
 // not every answer is copied as it grows.
-func readAnswer(resp *http.Response, most int64) ([]byte, error) {
-	var answer bytes.Buffer
+func readAnswer(resp *http.Response, answer *bytes.Buffer, most int64) ([]byte, error) {
 	if told := resp.ContentLength; told > 0 && told <= tellableBytes {
 		answer.Grow(int(told) + bytes.MinRead)
 	}

@@ -150,6 +150,9 @@ var errorName = regexp.MustCompile(`^x[A-Za-z0-9]{1,62}$`)
 // Label is a short word for how a call ended, of a bounded set: "ok", the API's
 // name of its refusal, or what kept an answer from coming.
 func Label(err error) string {
+	if err == nil {
+		return "ok"
+	}
 	var (
 		refusal     *Error
 		auth        *AuthError
@@ -160,8 +163,6 @@ func Label(err error) string {
 		rate        *RateError
 	)
 	switch {
-	case err == nil:
-		return "ok"
 	case errors.As(err, &refusal) && errorName.MatchString(refusal.Name):
 		return refusal.Name
 	case errors.As(err, &refusal):

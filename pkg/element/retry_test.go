@@ -145,7 +145,8 @@ func TestRefusedCredentials(t *testing.T) {
 				asked++
 				if old := c.access.Load(); tc.password != old.password {
 					fresh := *old
-					fresh.password = tc.password
+					fresh.password, fresh.post = tc.password, old.post.Clone(t.Context())
+					fresh.post.SetBasicAuth(old.user, tc.password)
 					c.access.Store(&fresh)
 				}
 			}

@@ -64,6 +64,9 @@ func (m *memory) GetSnapshot(_ context.Context, h san.SnapshotHandle) (*san.Snap
 }
 
 func (m *memory) ListSnapshots(_ context.Context, q san.SnapshotQuery) ([]san.Snapshot, string, error) {
+	if m.down != nil {
+		return nil, "", m.down
+	}
 	from, _ := strconv.Atoi(q.Start)
 	var page []san.Snapshot
 	for i := from; i < len(m.snapshots); i++ {

@@ -47,7 +47,9 @@ type SnapshotFilter struct {
 
 // ListSnapshots is at most limit snapshots (0 = as many as there are) from the
 // place that token names, array after array, and the place to go on from. Of an
-// id that names nothing of ours there are none.
+// id that names nothing of ours there are none. All of them are listed only while
+// every array answers, since what is left out is taken for gone; those of one id
+// need its array alone.
 func (f *Flows) ListSnapshots(ctx context.Context, filter SnapshotFilter, token string, limit int) ([]san.Snapshot, string, error) {
 	if filter.SnapshotID != "" {
 		snap, err := f.GetSnapshot(ctx, filter.SnapshotID)

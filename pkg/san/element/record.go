@@ -3,6 +3,7 @@ package element
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -196,62 +197,81 @@ func (r record) fits(elementName string) bool {
 	r.epoch = math.MaxInt32
 	r = r.reserving(n)
 	r.note += strings.Repeat("n", max(0, san.NoteLength-len(r.note)))
-	_, err := r.attributes(elementName)
-	return err == nil
+	return r.checkLength(elementName, r.texts(elementName)) == nil
 }
 
 // attributes is the record as the array keeps it; ErrExhausted where it is too
 // long, which many grants or other clients' keys may cause.
 func (r record) attributes(elementName string) (api.Attributes, error) {
-	texts := map[string]string{
-		keyCluster: r.owner.Cluster, keyPVC: r.owner.PVC, keyPV: r.owner.PV, keyClass: r.owner.StorageClass, keyState: r.state, keySource: r.source,
+	texts := r.texts(elementName)
+	if err := r.checkLength(elementName, texts); err != nil {
+		return nil, err
 	}
+	attributes := make(api.Attributes, len(texts)+len(r.foreign))
+	maps.Copy(attributes, r.foreign)
+	for _, t := range texts {
+		if t.text != "" {
+			attributes[t.key] = quote(t.text)
+		}
+	}
+	return attributes, nil
+}
+
+type keyText struct{ key, text string }
+
+// texts are what the attributes say; an empty one is not there.
+func (r record) texts(elementName string) []keyText {
+	texts := make([]keyText, 0, 16)
+	texts = append(texts, keyText{keyCluster, r.owner.Cluster}, keyText{keyPVC, r.owner.PVC}, keyText{keyPV, r.owner.PV},
+		keyText{keyClass, r.owner.StorageClass}, keyText{keyState, r.state}, keyText{keySource, r.source})
 	if r.name != elementName {
-		texts[keyName] = packText(r.name)
+		texts = append(texts, keyText{keyName, packText(r.name)})
 	}
 	if r.note != "" {
-		texts[keyNote] = packText(r.note)
+		texts = append(texts, keyText{keyNote, packText(r.note)})
 	}
 	if r.blank {
-		texts[keyBlank] = "1"
+		texts = append(texts, keyText{keyBlank, "1"})
 	}
 	if r.keep {
-		texts[keyKeep] = "1"
+		texts = append(texts, keyText{keyKeep, "1"})
 	}
 	if r.epoch != 0 {
-		texts[keyEpoch] = strconv.FormatInt(r.epoch, 10)
+		texts = append(texts, keyText{keyEpoch, strconv.FormatInt(r.epoch, 10)})
 	}
-	var grants []string
+	var grants, out []string
 	for _, h := range r.grants {
 		grants = append(grants, h.String())
 	}
-	texts[keyGrants] = strings.Join(grants, " ")
-	var out []string
 	for _, f := range r.fenced {
 		out = append(out, f.String())
 	}
-	texts[keyFenced] = strings.Join(out, " ")
+	texts = append(texts, keyText{keyGrants, strings.Join(grants, " ")}, keyText{keyFenced, strings.Join(out, " ")})
 	if r.fence != nil {
-		texts[keyFence] = r.fence.former + " " + r.fence.node.Tag
+		texts = append(texts, keyText{keyFence, r.fence.former + " " + r.fence.node.Tag})
 	}
-	attributes, length := make(api.Attributes, len(texts)), len(`{`) // a comma or a brace ends each
+	return texts
+}
+
+// checkLength is ErrExhausted where the array would not keep the texts beside
+// other clients' keys.
+func (r record) checkLength(elementName string, texts []keyText) error {
+	length := len(`{`) // a comma or a brace ends each
 	for key, raw := range r.foreign {
 		encoded, err := json.Marshal(raw)
 		if err != nil {
-			return nil, fmt.Errorf("attributes of volume %s: %s: %w: %w", elementName, key, san.ErrBusy, err)
+			return fmt.Errorf("attributes of volume %s: %s: %w: %w", elementName, key, san.ErrBusy, err)
 		}
-		attributes[key] = encoded
 		length += len(quote(key)) + len(encoded) + len(`:,`)
 	}
-	for key, text := range texts {
-		if text != "" {
-			attributes[key] = quote(text)
-			length += len(key) + len(attributes[key]) + len(`"":,`)
+	for _, t := range texts {
+		if t.text != "" {
+			length += len(t.key) + quotedLength(t.text) + len(`"":,`)
 		}
 	}
 	if length > maxAttributeBytes {
-		return nil, fmt.Errorf("attributes of volume %s with %d grants: %d bytes, the array takes %d: %w",
+		return fmt.Errorf("attributes of volume %s with %d grants: %d bytes, the array takes %d: %w",
 			elementName, len(r.grants), length, maxAttributeBytes, san.ErrExhausted)
 	}
-	return attributes, nil
+	return nil
 }

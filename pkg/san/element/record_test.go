@@ -117,3 +117,14 @@ func TestShorten(t *testing.T) {
 		}
 	}
 }
+
+// TestQuote: what is quoted without the encoder is what the encoder makes of it.
+func TestQuote(t *testing.T) {
+	for _, s := range []string{"", "pvc-1", "shop/data", "~}|", `a"b`, `a\b`, "a<b>&c", "tab\t", "del\x7f", "größe", "bad\xff", "\u2028"} {
+		want, err := json.Marshal(s)
+		must(t, err)
+		if got := quote(s); string(got) != string(want) || quotedLength(s) != len(want) {
+			t.Errorf("%q: %s of %d bytes; want %s", s, got, quotedLength(s), want)
+		}
+	}
+}

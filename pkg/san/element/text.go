@@ -12,8 +12,29 @@ import (
 
 // quote is a JSON string; marshalling one cannot fail.
 func quote(s string) json.RawMessage {
+	if isPlain(s) {
+		return append(append(append(make(json.RawMessage, 0, len(s)+2), '"'), s...), '"')
+	}
 	raw, _ := json.Marshal(s)
 	return raw
+}
+
+// quotedLength is how long a JSON string is.
+func quotedLength(s string) int {
+	if isPlain(s) {
+		return len(s) + len(`""`)
+	}
+	return len(quote(s))
+}
+
+// isPlain tells that JSON has a text as it is, as it has nearly all of ours.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // Marks of packed texts.
@@ -25,7 +46,7 @@ const (
 // packText is a text in the least space that JSON allows: as it is, or in
 // base64 where JSON would need escapes or would change it.
 func packText(s string) string {
-	if len(quote(s)) == len(s)+len(`""`) {
+	if quotedLength(s) == len(s)+len(`""`) {
 		return asIs + s
 	}
 	return inBase64 + base64.RawURLEncoding.EncodeToString([]byte(s))
