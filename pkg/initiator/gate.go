@@ -31,6 +31,9 @@ func (i *Initiator) pass(ctx context.Context, events <-chan struct{}, lunDir str
 		err = i.judge(ctx, filepath.Join(lunDir, "block", d.Name), d, t)
 		return err == nil, stillComing(err)
 	})
+	if err == nil {
+		i.outlast(ctx, lunDir)
+	}
 	return path{dir: lunDir, Device: d}, err
 }
 
