@@ -138,7 +138,7 @@ func exist(names []string, prefixes ...string) error {
 }
 
 var (
-	target   = regexp.MustCompile(`(?m)^([a-z-]+):.*## `)
+	target   = regexp.MustCompile(`(?m)^([a-z0-9-]+):.*## `)
 	variable = regexp.MustCompile(`\$\(([A-Z]+)\)|(?m)^([A-Z]+) \?=`)
 	flagged  = regexp.MustCompile(`\.(?:\w*Var|String|Bool|Int|Duration)\((?:[^",]*, )?"([a-z-]+)"`)
 )
