@@ -109,6 +109,15 @@ func testInUse(t *testing.T, b *bench) {
 	checkNodeClean(t, b)
 }
 
+// testPatience: the kernel's disk waits as long as its session may be away, a
+// sixth of that for each time that a command is sent.
+func testPatience(t *testing.T, b *bench) {
+	v := b.volume(t, "pvc-patience", raw(), nil)
+	must(t, v.stage)
+	v.onSession(t, `[ "$(cat $s/device/target*/*/timeout)" = 103 ] && [ "$(cat $s/recovery_tmo)" = 600 ]`)
+	must(t, v.unstage)
+}
+
 // testDeadArray kills the array beneath a mount with data that is not written
 // back yet. Unstage cannot end then, but it answers within its deadline; when
 // the array is back, the caller's next try ends it and no data is lost.

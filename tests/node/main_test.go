@@ -43,6 +43,7 @@ func TestNode(t *testing.T) {
 		{"cut off", nil, testCutOff},
 		{"in use", nil, testInUse},
 		{"dead array", nil, testDeadArray},
+		{"patience", []string{"--replacement-timeout=10m"}, testPatience},
 		{"others", nil, testOthers},
 		{"reconciler", []string{"--reconcile-interval=1s"}, testReconciler},
 		{"chap", nil, testCHAP},
