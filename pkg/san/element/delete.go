@@ -121,10 +121,14 @@ func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
 	if err != nil || len(snapshots) == 0 {
 		return err
 	}
+	groups, err := a.groupMarks(ctx, snapshots)
+	if err != nil {
+		return err
+	}
 	var first *api.Snapshot
 	count := 0
 	for _, s := range snapshots {
-		if m, err := readMark("snapshot", s.SnapshotID, s.Name, s.Attributes); err != nil || !m.pending || m.cluster != a.config.Cluster {
+		if !a.neverHanded(s, groups) {
 			first, count = cmp.Or(first, &s), count+1
 		}
 	}
@@ -132,6 +136,16 @@ func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
 		return nil
 	}
 	return fmt.Errorf("it has %d snapshots, the first is %d (%s): delete them before it: %w", count, first.SnapshotID, first.Name, san.ErrBusy)
+}
+
+// neverHanded reports whether a call that was cut off left the snapshot, or the
+// group that it is of: a member bears no mark of its own.
+func (a *Array) neverHanded(s api.Snapshot, groups map[int64]mark) bool {
+	m, err := readMark("snapshot", s.SnapshotID, s.Name, s.Attributes)
+	if g, ok := groups[s.GroupID]; ok {
+		m, err = g, nil
+	}
+	return err == nil && m.pending && m.cluster == a.config.Cluster
 }
 
 // remove deletes a volume that was never handed out, and purges it.

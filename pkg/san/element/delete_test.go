@@ -2,6 +2,7 @@ package element
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"testing"
 	"time"
@@ -146,4 +147,23 @@ func snap(t *testing.T, b *bench, v san.Volume) {
 	t.Helper()
 	_, err := b.client.CreateSnapshot(t.Context(), api.CreateSnapshotRequest{VolumeID: v.Handle.Volume, Name: "by-hand"})
 	must(t, err)
+}
+
+// TestDeletionPastAGroupThatNobodyWasHanded: what a cut off call for a group of
+// snapshots left holds no volume; a group that was handed out does.
+func TestDeletionPastAGroupThatNobodyWasHanded(t *testing.T) {
+	for name, want := range map[string]error{pendingName + "cut off": nil, "group-1": san.ErrBusy} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			a := b.open(t, "east", "one")
+			v, err := a.Create(t.Context(), san.CreateRequest{Name: "pvc-1", SizeBytes: gib})
+			must(t, err)
+			m := mark{cluster: "east", name: "group-1"}
+			_, err = b.client.CreateGroupSnapshot(t.Context(), api.CreateGroupSnapshotRequest{Volumes: []int64{v.Handle.Volume}, Name: name, Attributes: m.attributes()})
+			must(t, err)
+			if err := deletion(t, a, v.Handle); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		})
+	}
 }
