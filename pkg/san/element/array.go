@@ -53,15 +53,16 @@ const batchPatience = 250 * time.Millisecond
 // Array is one Element array. It is safe for concurrent use by one process; a
 // second process must not write with the same Cluster at the same time.
 type Array struct {
-	config     Config
-	client     *api.Client
-	clock      clock.Clock
-	names      keyLocks[nameKey]
-	volumes    keyLocks[int64]
-	initiators keyLocks[string]
-	groups     groupCache
-	recent     recent
-	chap       atomic.Pointer[CHAP]
+	config      Config
+	client      *api.Client
+	clock       clock.Clock
+	names       keyLocks[nameKey]
+	volumes     keyLocks[int64]
+	initiators  keyLocks[string]
+	groups      groupCache
+	recent      recent
+	snapshotted snapshotted
+	chap        atomic.Pointer[CHAP]
 
 	joins, parts batcher[san.Node, int64, none] // volumes into and out of a node's group
 	listing      batcher[none, none, []api.Session]

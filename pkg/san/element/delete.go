@@ -19,10 +19,10 @@ import (
 // short: a pod goes, and its volume with it.
 const atHand = 10 * time.Second
 
-// Delete removes a volume: a look at its snapshots, the deletion and the purge;
-// before them a look at the volume, where it is not at hand. What is wanted of
-// several volumes at once shares the calls. Pending duplicates of its name are
-// left to Sweep.
+// Delete removes a volume: the deletion and the purge; before them a look at the
+// volume, where it is not at hand, and at its snapshots, where it may have some.
+// What is wanted of several volumes at once shares the calls. Pending duplicates
+// of its name are left to Sweep.
 func (a *Array) Delete(ctx context.Context, h san.Handle) (purged bool, err error) {
 	purged, err = a.delete(ctx, h)
 	if errors.Is(err, san.ErrNotFound) {
@@ -115,9 +115,13 @@ func (a *Array) checkBinned(ctx context.Context, v api.Volume) error {
 }
 
 // checkSnapshots is ErrBusy where a volume has snapshots, whoever made them: they
-// would go with it. Those that nobody was handed do not count.
+// would go with it. Those that nobody was handed do not count. What is in the
+// recycle bin is always looked at.
 func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
-	snapshots, err := a.client.ListSnapshots(ctx, api.ListSnapshotsRequest{VolumeID: v.VolumeID})
+	if v.Status == api.StatusActive && !a.snapshotted.may(v.VolumeID, a.clock.Now()) {
+		return nil
+	}
+	snapshots, err := a.listSnapshots(ctx, v.VolumeID)
 	if err != nil || len(snapshots) == 0 {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 // had in hand a moment ago is not looked at again.
 func TestDeletionCalls(t *testing.T) {
 	const look, list, remove, purge = "ListVolumes", "ListSnapshots", "DeleteVolume", "PurgeDeletedVolume"
+	const identity = "GetClusterInfo" // once a minute
 	for name, c := range map[string]struct {
 		keep   bool
 		before func(*testing.T, *bench, *Array, *san.Volume)
@@ -28,6 +29,23 @@ func TestDeletionCalls(t *testing.T) {
 			before: func(t *testing.T, _ *bench, a *Array, v *san.Volume) {
 				give(t, a, *v, testNode(t, "a"), san.Mode{})
 				must(t, a.Revoke(t.Context(), v.Handle, testNode(t, "a")))
+			},
+			want: map[string]int{list: 1, remove: 1, purge: 1},
+		},
+		"snapshots listed a moment ago": {
+			before: func(t *testing.T, _ *bench, a *Array, _ *san.Volume) { sweep(t, a) },
+			want:   map[string]int{remove: 1, purge: 1},
+		},
+		"snapshots listed too long ago": {
+			before: func(t *testing.T, _ *bench, a *Array, _ *san.Volume) { sweep(t, a) },
+			rest:   snapshotsKnown,
+			want:   map[string]int{identity: 1, look: 1, list: 1, remove: 1, purge: 1},
+		},
+		"its snapshots are gone": {
+			before: func(t *testing.T, _ *bench, a *Array, v *san.Volume) {
+				s, err := a.CreateSnapshot(t.Context(), san.SnapshotRequest{Name: "snapshot-1", Source: v.Handle})
+				must(t, err)
+				must(t, a.DeleteSnapshot(t.Context(), s.Handle))
 			},
 			want: map[string]int{list: 1, remove: 1, purge: 1},
 		},
@@ -60,19 +78,32 @@ func TestDeletionCalls(t *testing.T) {
 // in hand is kept, and the volume with it.
 func TestDeletionOfWhatIsWanted(t *testing.T) {
 	for name, c := range map[string]struct {
-		come func(*testing.T, *bench, san.Volume)
-		word string
+		before func(*testing.T, *Array)
+		come   func(*testing.T, *bench, *Array, san.Volume)
+		word   string
 	}{
-		"a snapshot made by hand": {func(t *testing.T, b *bench, v san.Volume) { snap(t, b, v) }, "by-hand"},
-		"a place in a foreign group": {func(t *testing.T, b *bench, v san.Volume) {
+		"a snapshot made by hand": {nil, func(t *testing.T, b *bench, _ *Array, v san.Volume) { snap(t, b, v) }, "by-hand"},
+		"a snapshot made by hand before the sweep": {nil, func(t *testing.T, b *bench, a *Array, v san.Volume) {
+			snap(t, b, v)
+			must(t, a.Sweep(t.Context()))
+		}, "by-hand"},
+		"a snapshot after the sweep": {sweep, func(t *testing.T, _ *bench, a *Array, v san.Volume) {
+			_, err := a.CreateSnapshot(t.Context(), san.SnapshotRequest{Name: "snapshot-1", Source: v.Handle})
+			must(t, err)
+		}, "snapshot-1"},
+		"a group of snapshots after the sweep": {sweep, func(t *testing.T, _ *bench, a *Array, v san.Volume) {
+			_, err := a.CreateGroup(t.Context(), san.GroupRequest{Name: "group-1", Sources: []san.Handle{v.Handle}})
+			must(t, err)
+		}, "group-1"},
+		"a place in a foreign group": {sweep, func(t *testing.T, b *bench, _ *Array, v san.Volume) {
 			_, err := b.client.CreateVolumeAccessGroup(t.Context(), api.CreateVolumeAccessGroupRequest{
 				Name: "by-hand", Initiators: []string{"iqn.2020-01.org.x:y"}, Volumes: []int64{v.Handle.Volume}})
 			must(t, err)
 		}, "access group"},
-		"a grant of a leader that is dead": {func(t *testing.T, b *bench, v san.Volume) {
+		"a grant of a leader that is dead": {sweep, func(t *testing.T, b *bench, _ *Array, v san.Volume) {
 			give(t, b.open(t, "east", "two"), v, testNode(t, "a"), san.Mode{})
 		}, "granted"},
-		"another owner": {func(t *testing.T, b *bench, v san.Volume) {
+		"another owner": {sweep, func(t *testing.T, b *bench, _ *Array, v san.Volume) {
 			_, err := b.client.ModifyVolume(t.Context(), api.ModifyVolumeRequest{VolumeID: v.Handle.Volume, Attributes: api.Attributes{keyCluster: quote("west")}})
 			must(t, err)
 		}, "west"},
@@ -81,7 +112,10 @@ func TestDeletionOfWhatIsWanted(t *testing.T) {
 			b := newBench(t)
 			a := b.open(t, "east", "one")
 			v := makeVolume(t, a, "pvc-1")
-			c.come(t, b, *v)
+			if c.before != nil {
+				c.before(t, a)
+			}
+			c.come(t, b, a, *v)
 			was := b.volume(t, v.Handle.Volume)
 			snapshots, groups := len(b.snapshots(t)), len(b.groups(t))
 			for range 2 { // from memory, and with a look
@@ -141,6 +175,11 @@ func TestDeletionKilledBetweenCalls(t *testing.T) {
 			t.Errorf("killed after call %d: volumes %+v, %v; want none", n, left, err)
 		}
 	}
+}
+
+func sweep(t *testing.T, a *Array) {
+	t.Helper()
+	must(t, a.Sweep(t.Context()))
 }
 
 func snap(t *testing.T, b *bench, v san.Volume) {

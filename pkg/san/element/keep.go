@@ -48,6 +48,7 @@ func (a *Array) keep(ctx context.Context, k keeper, name string, sources []san.H
 		defer unlock()
 		volumes = append(volumes, h.Volume)
 	}
+	defer func() { a.snapshotted.note(volumes, a.clock.Now()) }()
 	claimed, pending, err := a.keptAs(ctx, k, name)
 	if err != nil {
 		return kept{}, err

@@ -20,7 +20,7 @@ func (a *Array) snapshots() keeper {
 	return keeper{
 		what: "snapshot", locks: &a.snapshotNames,
 		list: func(ctx context.Context) ([]kept, error) {
-			all, err := a.client.ListSnapshots(ctx, api.ListSnapshotsRequest{})
+			all, err := a.listSnapshots(ctx, 0)
 			var found []kept
 			for _, s := range all {
 				if k, err := keptSnapshot(s); err == nil && s.GroupID == 0 {
@@ -39,6 +39,16 @@ func (a *Array) snapshots() keeper {
 		rename: a.client.RenameSnapshot,
 		remove: a.client.DeleteSnapshot,
 	}
+}
+
+// listSnapshots are the snapshots of a volume, or all of the array's (0).
+func (a *Array) listSnapshots(ctx context.Context, volume int64) ([]api.Snapshot, error) {
+	asked := a.clock.Now()
+	all, err := a.client.ListSnapshots(ctx, api.ListSnapshotsRequest{VolumeID: volume})
+	if err == nil && volume == 0 {
+		a.snapshotted.fill(all, asked)
+	}
+	return all, err
 }
 
 func byID(found []kept) []kept {
@@ -174,7 +184,7 @@ func (a *Array) ownSnapshots(ctx context.Context, source san.Handle) ([]api.Snap
 			return nil, nil, err
 		}
 	}
-	all, err := a.client.ListSnapshots(ctx, api.ListSnapshotsRequest{VolumeID: source.Volume})
+	all, err := a.listSnapshots(ctx, source.Volume)
 	if err != nil {
 		return nil, nil, err
 	}

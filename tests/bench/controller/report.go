@@ -40,13 +40,8 @@ const (
 	mostRSS   = 64 << 20
 )
 
-// mostCalls are the bars of calls for one volume. A deletion alone looks at the
-// volume's snapshots before it deletes and purges, which cannot be fewer
-// (docs/design.md); several at once share what the array takes lists for.
-var mostCalls = map[string]int{opCreate: 3, opPublish: 2, opUnpublish: 3, opDelete: 3}
-
-// why is what to know of a bar.
-var why = map[string]string{opDelete: ", alone (2 are not safe, see docs/design.md)"}
+// mostCalls are the bars of calls for one volume alone.
+var mostCalls = map[string]int{opCreate: 3, opPublish: 2, opUnpublish: 3, opDelete: 2}
 
 // mostDeletes is the bar of calls for each of several deletions at once.
 const mostDeletes = 2
@@ -72,7 +67,7 @@ func (r *report) print(w io.Writer) (met bool) {
 	for _, op := range operations {
 		if most, ok := mostCalls[op]; ok {
 			n := sum(r.calls[full].alone[op])
-			bar("array calls, "+op+why[op], fmt.Sprint(most), n <= most, "%d", n)
+			bar("array calls, "+op, fmt.Sprint(most), n <= most, "%d", n)
 		}
 	}
 	deletes := r.calls[full].atOnce[opDelete]

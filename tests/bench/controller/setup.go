@@ -32,6 +32,7 @@ type bench struct {
 	proxies map[string]*controller.Proxy
 
 	direct, counted *controller.Driver
+	startCounted    func(context.Context) error
 }
 
 func open(ctx context.Context, o options, dir string) (*bench, error) {
@@ -57,8 +58,9 @@ func open(ctx context.Context, o options, dir string) (*bench, error) {
 	if b.direct, err = startDriver(ctx, o, dir, "direct", direct); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	if b.counted, err = startDriver(ctx, o, dir, "counted", counted); err != nil {
-		return nil, errors.Join(err, b.close())
+	b.startCounted = func(ctx context.Context) (err error) {
+		b.counted, err = startDriver(ctx, o, dir, "counted", counted)
+		return err
 	}
 	if err := b.fill(ctx, o.volumes); err != nil {
 		return nil, errors.Join(err, b.close())
