@@ -78,6 +78,11 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
+	end, err := l.CollectSpans()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = end() })
 	n, err := l.Boot(t.Context(), "node-a")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/san-csi/san-csi/tests/guest"
 	"github.com/san-csi/san-csi/tests/lab"
+	"github.com/san-csi/san-csi/tests/secrets"
 )
 
 // Cluster is a running Kubernetes with an array beside it.
@@ -30,6 +31,7 @@ type Cluster struct {
 	control   *controlPlane
 	host      *hostRunner
 	listeners []net.Listener
+	spans     *secrets.Collector
 }
 
 // Open starts the control plane, the array, the host as a node and the named
@@ -160,10 +162,19 @@ func (c *Cluster) Close(ctx context.Context) error {
 	if c.host != nil {
 		errs = append(errs, wrap(c.host.stop(ctx), "the host as a node"))
 	}
+	if c.spans != nil {
+		errs = append(errs, c.spans.Close())
+	}
 	for _, listener := range c.listeners {
 		errs = append(errs, listener.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// collectSpans has the driver, when it is next installed, tell its spans.
+func (c *Cluster) collectSpans() (err error) {
+	c.spans, err = secrets.Collect(net.JoinHostPort(guest.HostIP, "0"), filepath.Join(c.dir, "spans"))
+	return err
 }
 
 func wrap(err error, format string, args ...any) error {

@@ -36,6 +36,9 @@ func (c *Cluster) InstallDriver(ctx context.Context, options ...string) error {
 	if err != nil {
 		return err
 	}
+	if c.spans != nil {
+		values["tracingEndpoint"] = c.spans.Endpoint()
+	}
 	return c.install(ctx, c.files.Chart, values, options...)
 }
 

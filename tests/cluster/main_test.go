@@ -96,6 +96,9 @@ func open(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{Cluster: c, secrets: map[string]string{}}
+	if err := c.collectSpans(); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.InstallDriver(ctx); err != nil {
 		b.describe(t)
 		t.Fatal(err)

@@ -23,6 +23,9 @@ func previousSource(ctx context.Context, root, cache string) (string, error) {
 		return tree, nil
 	}
 	progress("building the driver of %s", previousRelease)
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
 	work, err := os.MkdirTemp(cache, "previous-")
 	if err != nil {
 		return "", err

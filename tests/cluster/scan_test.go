@@ -50,7 +50,7 @@ func (b *bench) rememberEvaluation(t *testing.T) {
 
 // testNoSecrets: no secret that was used until now is in any object that was
 // ever in etcd, Events among them, but Secrets; nor in a log of a pod, a node or
-// a program of the control plane.
+// a program of the control plane; nor in a span of the driver's.
 func testNoSecrets(t *testing.T, b *bench) {
 	b.remember(t, b.Lab)
 	b.rememberEvaluation(t)
@@ -64,6 +64,9 @@ func testNoSecrets(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	if err := s.Files(logs, filepath.Join(b.dir, "host", podLogs), b.control.path(auditLog)); err != nil {
+		t.Error(err)
+	}
+	if err := b.spans.Check(s); err != nil {
 		t.Error(err)
 	}
 	for _, w := range b.Workers {

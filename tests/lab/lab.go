@@ -13,6 +13,7 @@ import (
 
 	"github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/tests/guest"
+	"github.com/san-csi/san-csi/tests/secrets"
 )
 
 // Lab is an array and the nodes that use it.
@@ -26,6 +27,7 @@ type Lab struct {
 	ca       []byte // of the endpoint's certificate, PEM
 	payload  string
 	data     string // the array's directory
+	spans    *secrets.Collector
 }
 
 const apiPath = "/json-rpc/12.5"

@@ -35,6 +35,7 @@ type Node struct {
 	program string
 	socket  string
 	args    string
+	spans   string // further argument: where they go
 }
 
 // Boot starts a guest with iscsid, and with what the driver needs.
@@ -55,7 +56,11 @@ func (l *Lab) BootAs(ctx context.Context, config guest.Config) (*Node, error) {
 	if err := l.configure(ctx, vm); err != nil {
 		return nil, err
 	}
-	return connect(vm, "san-csi", socket)
+	n, err := connect(vm, "san-csi", socket)
+	if err == nil && l.spans != nil {
+		n.spans = "--tracing-endpoint=" + l.spans.Endpoint()
+	}
+	return n, err
 }
 
 func connect(vm *guest.VM, program, socket string) (*Node, error) {
@@ -101,7 +106,7 @@ func (l *Lab) configure(ctx context.Context, vm *guest.VM) error {
 
 // StartDriver starts the driver, controller and node, and waits for its socket.
 func (n *Node) StartDriver(ctx context.Context, args ...string) error {
-	n.args = strings.Join(append([]string{"--mode=all", "--endpoint=" + Endpoint, "--v=4"}, args...), " ")
+	n.args = strings.Join(append([]string{"--mode=all", "--endpoint=" + Endpoint, "--v=4", n.spans}, args...), " ")
 	return n.RestartDriver(ctx)
 }
 
@@ -122,6 +127,12 @@ func (n *Node) RestartDriver(ctx context.Context) error {
 // goes with it, so that the next start is not taken for the last one.
 func (n *Node) KillDriver(ctx context.Context) error {
 	_, err := n.VM.Run(ctx, fmt.Sprintf("while pidof %[1]s >/dev/null; do killall -q -9 %[1]s; usleep 20000; done; rm -f %[2]s", n.program, n.socket))
+	return err
+}
+
+// endDriver sends the driver SIGTERM and waits until it is gone.
+func (n *Node) endDriver(ctx context.Context) error {
+	_, err := n.VM.Run(ctx, fmt.Sprintf("killall -q -TERM %[1]s; while pidof %[1]s >/dev/null; do usleep 20000; done", n.program))
 	return err
 }
 

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"path/filepath"
 
+	"github.com/san-csi/san-csi/tests/guest"
 	"github.com/san-csi/san-csi/tests/secrets"
 )
 
@@ -20,9 +23,19 @@ func (l *Lab) Secrets(ctx context.Context) (map[string]string, error) {
 	return all, nil
 }
 
-// CheckSecrets looks for the array's secrets, those of CHAP among them, in the
-// logs of the nodes' drivers and of the array. It is to be asked while what had
-// secrets is still there.
+// CollectSpans has the drivers of the nodes that boot from now on tell their
+// spans, for CheckSecrets. It returns what ends it.
+func (l *Lab) CollectSpans() (end func() error, err error) {
+	l.spans, err = secrets.Collect(net.JoinHostPort(guest.HostIP, "0"), filepath.Join(filepath.Dir(l.data), "spans"))
+	if err != nil {
+		return nil, err
+	}
+	return l.spans.Close, nil
+}
+
+// CheckSecrets ends the nodes' drivers, and looks for the array's secrets, those
+// of CHAP among them, in their logs and spans and in the array's log. It is to be
+// asked while what had secrets is still there.
 func (l *Lab) CheckSecrets(ctx context.Context, nodes ...*Node) error {
 	all, err := l.Secrets(ctx)
 	if err != nil {
@@ -34,11 +47,17 @@ func (l *Lab) CheckSecrets(ctx context.Context, nodes ...*Node) error {
 	}
 	found := []error{s.Files(l.Array.Log())}
 	for _, n := range nodes {
+		if err := n.endDriver(ctx); err != nil {
+			return err
+		}
 		log, err := n.VM.Get(ctx, Log)
 		if err != nil {
 			return fmt.Errorf("log of the driver: %w", err)
 		}
 		found = append(found, s.Reader("the driver's "+Log, bytes.NewReader(log)))
+	}
+	if l.spans != nil {
+		found = append(found, l.spans.Check(s))
 	}
 	return errors.Join(found...)
 }

@@ -93,6 +93,11 @@ func boot(t *testing.T, array ...string) *bench {
 			t.Error(err)
 		}
 	})
+	end, err := l.CollectSpans()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = end() })
 	n, err := l.Boot(t.Context(), "node-a")
 	if err != nil {
 		t.Fatal(err)

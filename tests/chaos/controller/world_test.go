@@ -26,6 +26,7 @@ type world struct {
 	array  *controller.Array
 	proxy  *controller.Proxy
 	driver *controller.Driver
+	spans  *secrets.Collector
 
 	volumes csi.ControllerClient
 	groups  csi.GroupControllerClient
@@ -48,6 +49,10 @@ func newWorld(t *testing.T, bound int64) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.proxy.Close)
+	if w.spans, err = secrets.Collect("127.0.0.1:0", w.dir+"/spans"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.spans.Close() })
 	return w
 }
 
@@ -59,7 +64,7 @@ func (w *world) serve(t *testing.T) {
 	var err error
 	w.driver, err = controller.StartDriver(t.Context(), bin, w.dir, []controller.Reached{{
 		Name: "a", Endpoint: url, Username: w.array.Username, Password: w.array.Password, CAFile: ca, CapacityIOPS: w.bound,
-	}}, "--sweep-interval=1s", "--resync-interval=1s")
+	}}, "--sweep-interval=1s", "--resync-interval=1s", "--tracing-endpoint="+w.spans.Endpoint())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +98,9 @@ func (w *world) undo(t *testing.T, crew []*worker) {
 	w.check(t, crew)
 }
 
-// scan looks for the array's secrets in the logs of driver and array, and in
-// what the callers were told.
+// scan ends the driver, which then tells its last spans, and looks for the
+// array's secrets in the logs of driver and array, in the spans, and in what the
+// callers were told.
 func (w *world) scan(t *testing.T) {
 	t.Helper()
 	all, err := secrets.Array{Endpoint: w.array.Endpoint(), Username: w.array.Username, Password: w.array.Password, CAFile: w.array.CAFile()}.Of(t.Context())
@@ -105,12 +111,10 @@ func (w *world) scan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Files(w.driver.Log(), w.array.Log()); err != nil {
-		t.Error(err)
-	}
-	if err := s.Reader("what callers were told", strings.NewReader(w.told.String())); err != nil {
-		t.Error(err)
-	}
+	must(t, w.driver.Stop())
+	must(t, s.Files(w.driver.Log(), w.array.Log()))
+	must(t, w.spans.Check(s))
+	must(t, s.Reader("what callers were told", strings.NewReader(w.told.String())))
 }
 
 // hear keeps what a caller was told.
