@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -149,6 +150,25 @@ func (c *Cluster) Apply(ctx context.Context, manifest string) error {
 	}
 	_, err = c.Kubectl(ctx, "apply", "-f", file.Name())
 	return err
+}
+
+// closeWait bounds the taking down, which an end asked for must not cut short.
+const closeWait = 2 * time.Minute
+
+// With opens a cluster for use to work on, and closes it whatever came of that.
+func With(ctx context.Context, workers []string, use func(*Cluster) error) (err error) {
+	c, err := Open(ctx, workers...)
+	if c != nil {
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
+			defer cancel()
+			err = errors.Join(err, c.Close(ctx))
+		}()
+	}
+	if err != nil {
+		return err
+	}
+	return use(c)
 }
 
 // Close switches the guests off, fetches their logs, and ends the host's pods.

@@ -9,11 +9,8 @@ import (
 	"time"
 )
 
-// Bounds of opening the cluster and of taking it down.
-const (
-	openWait  = 10 * time.Minute
-	closeWait = 2 * time.Minute
-)
+// openWait bounds the opening of the cluster.
+const openWait = 10 * time.Minute
 
 func TestMain(m *testing.M) {
 	Isolate()

@@ -19,9 +19,6 @@ import (
 	"github.com/san-csi/san-csi/tests/cluster"
 )
 
-// closeWait bounds the taking down, which an end asked for must not cut short.
-const closeWait = 2 * time.Minute
-
 // phaseWait bounds each of the measured phases.
 const phaseWait = 15 * time.Minute
 
@@ -40,7 +37,7 @@ func main() {
 	flag.Parse()
 	cluster.Isolate()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	err := run(ctx, o)
+	err := cluster.With(ctx, []string{"node-a", "node-b"}, func(c *cluster.Cluster) error { return run(ctx, c, o) })
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-cluster:", err)
@@ -48,18 +45,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) (err error) {
-	c, err := cluster.Open(ctx, "node-a", "node-b")
-	if c != nil {
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
-			defer cancel()
-			err = errors.Join(err, c.Close(ctx))
-		}()
-	}
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, c *cluster.Cluster, o options) error {
 	if err := c.InstallDriver(ctx, "controller.enableMetrics=true", "node.enableMetrics=true", "logLevel=2"); err != nil {
 		return err
 	}

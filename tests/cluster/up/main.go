@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -16,15 +15,13 @@ import (
 	"github.com/san-csi/san-csi/tests/cluster"
 )
 
-// closeWait bounds the taking down, which an end asked for must not cut short.
-const closeWait = 2 * time.Minute
-
 func main() {
 	workers := flag.String("workers", "node-a", "names of the workers, separated by commas")
 	flag.Parse()
 	cluster.Isolate()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	err := run(ctx, strings.Split(*workers, ","))
+	start := time.Now()
+	err := cluster.With(ctx, strings.Split(*workers, ","), func(c *cluster.Cluster) error { return stayUp(ctx, c, start) })
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
@@ -32,17 +29,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, workers []string) (err error) {
-	start := time.Now()
-	c, err := cluster.Open(ctx, workers...)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
-		defer cancel()
-		err = errors.Join(err, c.Close(ctx))
-	}()
+func stayUp(ctx context.Context, c *cluster.Cluster, start time.Time) error {
 	if err := c.InstallDriver(ctx); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,9 +18,6 @@ import (
 	"github.com/san-csi/san-csi/tests/cluster"
 	"github.com/san-csi/san-csi/tests/e2e"
 )
-
-// closeWait bounds the taking down, which an end asked for must not cut short.
-const closeWait = 2 * time.Minute
 
 // zone is the label of the nodes that reach the array.
 const zone = "topology.san-csi.io/zone"
@@ -66,7 +62,7 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-func run(ctx context.Context, o options) (err error) {
+func run(ctx context.Context, o options) error {
 	if o.afresh {
 		if err := os.RemoveAll(o.dir); err != nil {
 			return err
@@ -76,17 +72,17 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	c, err := open(ctx, o)
-	if c != nil {
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
-			defer cancel()
-			err = errors.Join(err, c.Close(ctx))
-		}()
-	}
-	if err != nil {
-		return err
-	}
+	workers := strings.Split(o.workers, ",")
+	return cluster.With(ctx, workers, func(c *cluster.Cluster) error {
+		if err := install(ctx, c, workers); err != nil {
+			return err
+		}
+		return test(ctx, c, o, results)
+	})
+}
+
+// test runs the specs and keeps their results.
+func test(ctx context.Context, c *cluster.Cluster, o options, results *e2e.Results) error {
 	runner := &e2e.Runner{
 		Command: c.SuiteCommand, Results: results, Dir: o.dir,
 		AtOnce: o.atOnce, SpecLimit: o.specLimit, Log: os.Stdout,
@@ -108,21 +104,15 @@ func run(ctx context.Context, o options) (err error) {
 	return results.Verdict(specs)
 }
 
-// open opens the cluster and installs the driver, with an array that both
-// workers reach by their zone.
-func open(ctx context.Context, o options) (*cluster.Cluster, error) {
-	workers := strings.Split(o.workers, ",")
-	c, err := cluster.Open(ctx, workers...)
-	if err != nil {
-		return c, err
-	}
+// install installs the driver, with an array that both workers reach by their zone.
+func install(ctx context.Context, c *cluster.Cluster, workers []string) error {
 	if _, err := c.Kubectl(ctx, append(append([]string{"label", "node"}, workers...), zone+"=east")...); err != nil {
-		return c, err
+		return err
 	}
 	if _, err := c.Kubectl(ctx, "apply", "--filename", "tests/e2e/driver/admission.yaml"); err != nil {
-		return c, err
+		return err
 	}
-	return c, c.InstallDriver(ctx,
+	return c.InstallDriver(ctx,
 		`arrays[0].topology[0].topology\.san-csi\.io/zone=east`,
 		"node.topologyKeys[0]="+zone,
 		// The suite asks for the capacity of a class that binds at once.
