@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/san-csi/san-csi/pkg/element"
+	"github.com/san-csi/san-csi/tests/lab"
 )
 
 // shop is the namespace of the manifest in docs/import.md.
@@ -66,26 +67,14 @@ func (b *bench) byHand(t *testing.T) element.Volume {
 	return v
 }
 
-// byHandScript logs in to $target at $portal, makes a filesystem where there is
-// none, mounts it, does what is asked and undoes the rest.
-const byHandScript = `set -e
-record="iscsiadm -m node -T $target -p $portal"
-$record -o new >/dev/null
-$record --login >/dev/null
-d=
-until [ -n "$d" ] && blockdev --getsize64 $d >/dev/null 2>&1; do
-  usleep 20000
-  for s in /sys/class/iscsi_session/*; do
-    [ "$(cat $s/targetname)" != $target ] || d=/dev/$(ls $s/device/target*/*/block 2>/dev/null) || true
-  done
-done
+// byHandScript makes a filesystem on the disk $d where there is none, mounts it,
+// does what is asked and unmounts it.
+const byHandScript = `
 blkid $d >/dev/null || mkfs.xfs -q $d
 mkdir -p /mnt/by-hand
 mount $d /mnt/by-hand
 ( %s )
 umount /mnt/by-hand
-$record --logout >/dev/null
-$record -o delete
 `
 
 // mountedByHand runs a script on the first worker with a volume at /mnt/by-hand, past the
@@ -99,7 +88,7 @@ func (b *bench) mountedByHand(t *testing.T, v element.Volume, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = vm.Run(t.Context(), fmt.Sprintf("target=%s portal=%s\n"+byHandScript, v.IQN, b.Lab.Array.Portal(), script))
+	_, err = vm.Run(t.Context(), fmt.Sprintf("target=%s portal=%s\n"+lab.LogIn+byHandScript+lab.LogOut, v.IQN, b.Lab.Array.Portal(), script))
 	if err := errors.Join(err, b.Lab.Element.DeleteVolumeAccessGroup(t.Context(), group.ID, true)); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/san-csi/san-csi/pkg/chap"
 	"github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/san"
+	"github.com/san-csi/san-csi/tests/lab"
 )
 
 // testCHAP: volumes of an array that asks for CHAP, one-way and mutual.
@@ -207,7 +208,7 @@ func (b *bench) hostVolume(t *testing.T, host string) *other {
 			t.Error(err)
 		}
 	})
-	b.sh(t, "target="+made.IQN+" portal="+b.lab.Array.Portal()+"\n"+logIn+"\nmkfs.ext4 -q $d && mkdir -p /mnt/by-hand && mount $d /mnt/by-hand && echo kept > /mnt/by-hand/file && sync")
+	b.sh(t, "target="+made.IQN+" portal="+b.lab.Array.Portal()+"\n"+lab.LogIn+"\nmkfs.ext4 -q $d && mkdir -p /mnt/by-hand && mount $d /mnt/by-hand && echo kept > /mnt/by-hand/file && sync")
 	return o
 }
 

@@ -111,7 +111,7 @@ func (f *field) makeForeign(t *testing.T) *foreign {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.sh(t, fmt.Sprintf("target=%s portal=%s\n%s", lun.IQN, lun.Portals[0], logIn)+`
+	f.sh(t, fmt.Sprintf("target=%s portal=%s\n%s", lun.IQN, lun.Portals[0], lab.LogIn)+`
 modprobe dm-mod
 dmsetup create foreign --table "0 $(blockdev --getsz $d) linear $d 0"
 udevadm settle

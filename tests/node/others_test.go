@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/san-csi/san-csi/pkg/element"
+	"github.com/san-csi/san-csi/tests/lab"
 )
 
 // testOthers: what an administrator logged in and mounted by hand, over the same
@@ -73,7 +74,7 @@ func (b *bench) other(t *testing.T, beside *volume) *other {
 		t.Fatal(err)
 	}
 	b.sh(t, fmt.Sprintf("target=%s portal=%s\n%s\nmkfs.ext4 -q $d && mkdir -p /mnt/by-hand && mount $d /mnt/by-hand && echo kept > /mnt/by-hand/file && sync",
-		made.IQN, beside.grant["portals"], logIn))
+		made.IQN, beside.grant["portals"], lab.LogIn))
 	return o
 }
 
