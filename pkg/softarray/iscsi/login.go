@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -51,6 +52,9 @@ func refuse(status uint16, format string, args ...any) error {
 	return &loginError{status, fmt.Errorf(format, args...)}
 }
 
+// errUnused: the initiator only looked whether the portal answers.
+var errUnused = errors.New("connection closed before a login")
+
 // login is a login phase under way (RFC 7143 §6).
 type login struct {
 	server *Server
@@ -92,6 +96,9 @@ func (s *Server) login(ctx context.Context, conn net.Conn) (*session, error) {
 func (l *login) run(ctx context.Context) (*session, error) {
 	for count := range maxLoginPDUs {
 		h, pairs, whole, err := l.receive(count == 0)
+		if count == 0 && errors.Is(err, io.EOF) {
+			return nil, errUnused
+		}
 		if err != nil {
 			return nil, err
 		}

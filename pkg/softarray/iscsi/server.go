@@ -108,11 +108,14 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 		awaitEnd(conn)
 	}
 	s.loggedIn(hostOf(conn.RemoteAddr()))
-	if errors.Is(err, errRedirected) {
+	switch {
+	case errors.Is(err, errRedirected):
 		logger.V(2).Info("iSCSI login redirected")
 		return
-	}
-	if err != nil {
+	case errors.Is(err, errUnused):
+		logger.V(4).Info("Portal was looked at")
+		return
+	case err != nil:
 		logger.Info("iSCSI login failed", "err", err)
 		return
 	}
