@@ -47,6 +47,7 @@ func TestCluster(t *testing.T) {
 		{"examples", testExamples},
 		{"array restarted", testArrayRestarted},
 		{"array unreachable", testArrayUnreachable},
+		{"documented commands", testDocumented},
 		{"drain", testDrain},
 		{"node rebooted", testNodeRebooted},
 		{"credentials rotated", testCredentialsRotated},

@@ -63,3 +63,27 @@ func (p *project) kubectl(args []string) error {
 	}
 	return exist(names, "examples/", "charts/")
 }
+
+// Kubectl are the arguments of the page's commands of kubectl, in their order;
+// root is the module's.
+func Kubectl(root, name string) (all [][]string, err error) {
+	p, err := read(root, filepath.Join(root, name))
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range p.blocks {
+		if b.lang != "sh" {
+			continue
+		}
+		lines, err := commands(b.text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b, err)
+		}
+		for _, words := range lines {
+			if words[0] == "kubectl" {
+				all = append(all, words[1:])
+			}
+		}
+	}
+	return all, nil
+}
