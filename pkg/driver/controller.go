@@ -34,6 +34,7 @@ type Controller struct {
 	access    Access
 	snapshots Snapshots
 	busy      *inflight
+	nodes     announced
 }
 
 // NewController is the Controller service on those flows.

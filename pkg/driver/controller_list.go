@@ -8,8 +8,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
-
-	"github.com/san-csi/san-csi/pkg/san"
 )
 
 // ListVolumes lists this cluster's volumes and who has them (CSI spec,
@@ -26,7 +24,7 @@ func (c *Controller) ListVolumes(ctx context.Context, req *csi.ListVolumesReques
 	for _, v := range volumes {
 		resp.Entries = append(resp.Entries, &csi.ListVolumesResponse_Entry{
 			Volume: encodeVolume(&v, nil),
-			Status: &csi.ListVolumesResponse_VolumeStatus{PublishedNodeIds: nodeIDs(v.Nodes)},
+			Status: &csi.ListVolumesResponse_VolumeStatus{PublishedNodeIds: c.nodes.idsOf(v.Nodes)},
 		})
 	}
 	return resp, nil
@@ -44,7 +42,7 @@ func (c *Controller) ControllerGetVolume(ctx context.Context, req *csi.Controlle
 	}
 	return &csi.ControllerGetVolumeResponse{
 		Volume: encodeVolume(v, nil),
-		Status: &csi.ControllerGetVolumeResponse_VolumeStatus{PublishedNodeIds: nodeIDs(v.Nodes)},
+		Status: &csi.ControllerGetVolumeResponse_VolumeStatus{PublishedNodeIds: c.nodes.idsOf(v.Nodes)},
 	}, nil
 }
 
@@ -63,12 +61,4 @@ func (c *Controller) GetCapacity(ctx context.Context, req *csi.GetCapacityReques
 		MaximumVolumeSize: wrapperspb.Int64(room.MaxVolumeBytes),
 		MinimumVolumeSize: wrapperspb.Int64(room.MinVolumeBytes),
 	}, nil
-}
-
-func nodeIDs(nodes []san.Node) []string {
-	ids := make([]string, len(nodes))
-	for i, n := range nodes {
-		ids[i] = n.String()
-	}
-	return ids
 }

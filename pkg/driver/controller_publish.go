@@ -29,6 +29,7 @@ func (c *Controller) ControllerPublishVolume(ctx context.Context, req *csi.Contr
 	if err != nil {
 		return nil, err
 	}
+	c.nodes.note(req.GetNodeId())
 	published := encodeGrant(g)
 	if err := sealCHAP(published, g, req.GetNodeId()); err != nil {
 		return nil, err
