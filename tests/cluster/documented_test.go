@@ -53,10 +53,10 @@ func testDocumented(t *testing.T, b *bench) {
 			}
 			b.must(t, append(args, patient(args)...)...)
 			run++
-			switch {
-			case strings.HasPrefix(strings.Join(args, " "), "apply -f "+b.files.Examples+"/pod"):
+			switch line := strings.Join(args, " "); {
+			case line == "apply -f "+b.files.Examples+"/pod":
 				b.must(t, "wait", "--for=condition=Ready", "pod/san-example", stepFlag)
-			case strings.HasPrefix(strings.Join(args, " "), "exec san-example"): // a bare pod cannot be drained
+			case strings.HasPrefix(line, "exec san-example"): // a bare pod cannot be drained
 				b.must(t, "delete", "-f", filepath.Join(b.files.Examples, "pod"), stepFlag)
 			case args[0] == "drain":
 				b.must(t, "uncordon", "node-a")
