@@ -16,7 +16,7 @@ const (
 	stepWait = 5 * time.Minute
 	stepFlag = "--timeout=300s"
 	// lookEvery is the time between two looks at what nothing can be waited for.
-	lookEvery = 500 * time.Millisecond
+	lookEvery = time.Second
 )
 
 // bench is the cluster that the parts share.
