@@ -41,6 +41,10 @@ var driverPackages = []string{"e2fsprogs", "xfsprogs", "btrfs-progs", "util-linu
 // shellPackages are what pods of tests run: dd of coreutils can do direct I/O.
 var shellPackages = []string{"busybox-static", "coreutils"}
 
+// gnuPackages are what pods of Kubernetes' own block tests run: busybox, whose
+// shell prefers its own dd, has not all of GNU's flags.
+var gnuPackages = []string{"dash", "coreutils", "util-linux", "grep", "sed"}
+
 // nodePackages are what makes a guest a Kubernetes node.
 var nodePackages = []string{"containerd", "runc", "containernetworking-plugins"}
 
@@ -56,6 +60,7 @@ type files struct {
 	Packages    string // root tree of nodePackages
 	Driver      string // root tree of driverPackages
 	Shell       string // root tree of shellPackages
+	GNU         string // root tree of gnuPackages
 	Product     string // directory of what is built of this repository
 	Chart       string // directory of the chart
 	Previous    string // source tree of the release before, built as this one is
@@ -73,6 +78,7 @@ func (f *files) trees(ctx context.Context, cache string) error {
 		{&f.Packages, "node", nodePackages},
 		{&f.Driver, "driver", driverPackages},
 		{&f.Shell, "shell", shellPackages},
+		{&f.GNU, "gnu", gnuPackages},
 	} {
 		sum := sha256.Sum256([]byte(strings.Join(tree.packages, " ")))
 		*tree.dir = filepath.Join(cache, "trees", tree.name+"-"+hex.EncodeToString(sum[:4]))

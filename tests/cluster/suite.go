@@ -37,8 +37,8 @@ cloudProviderGcpRegistry: local.test
 func IsolateForSuite() { isolate(true) }
 
 // suiteImages are what the storage tests' pods run, under the names and tags
-// that this version asks for; none, where they are not run. Of nginx and of
-// glibc-dns-testing they only want a shell.
+// that this version asks for; none, where they are not run. Of nginx they only
+// want a shell, of glibc-dns-testing GNU's tools.
 func (f files) suiteImages() []image {
 	if f.Suite == "" {
 		return nil
@@ -48,7 +48,8 @@ func (f files) suiteImages() []image {
 	server.files[suiteServer] = filepath.Join(f.Suite, suiteServer)
 	pause := f.pauseImage()
 	pause.name = registry + "pause:3.10.2"
-	return []image{server, pause, f.shellImage(registry + "busybox:1.37.0-1"), f.shellImage(registry + "nginx:1.15-4"), f.shellImage(registry + "glibc-dns-testing:2.0.0")}
+	return []image{server, pause, f.shellImage(registry + "busybox:1.37.0-1"), f.shellImage(registry + "nginx:1.15-4"),
+		{name: registry + "glibc-dns-testing:2.0.0", entrypoint: []string{"/bin/sh"}, tree: f.GNU}}
 }
 
 // SuiteCommand runs Kubernetes' own tests against the cluster, with further

@@ -62,6 +62,7 @@ type Array struct {
 	groups      groupCache
 	recent      recent
 	snapshotted snapshotted
+	access      int // see accessLength
 	chap        atomic.Pointer[CHAP]
 
 	joins, parts batcher[san.Node, int64, none] // volumes into and out of a node's group
@@ -106,7 +107,7 @@ func New(c Config) (*Array, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	a := &Array{config: c, client: c.Client, clock: c.Clock}
+	a := &Array{config: c, client: c.Client, clock: c.Clock, access: accessLength()}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
 	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
 	a.listing.patience, a.looks.patience, a.deletions.patience, a.purges.patience = batchPatience, batchPatience, batchPatience, batchPatience

@@ -210,7 +210,7 @@ func (a *Array) ownedBy(r record, o san.Owner, elementName string) record {
 	r.owner.Cluster = a.config.Cluster
 	for _, limit := range []int{128, 64, 32} {
 		r.owner.PVC, r.owner.PV, r.owner.StorageClass = shorten(o.PVC, limit), shorten(o.PV, limit), shorten(o.StorageClass, limit)
-		if r.fits(elementName) {
+		if r.fits(elementName, a.access) {
 			return r
 		}
 	}

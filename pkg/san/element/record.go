@@ -125,8 +125,8 @@ func readRecord(v api.Volume) (record, error) {
 			r.foreign[key] = raw
 			continue
 		}
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
+		text, err := unquote(raw)
+		if err != nil {
 			return r, damaged(v, key, err)
 		}
 		texts[key] = text
@@ -189,15 +189,20 @@ func damaged(v api.Volume, key string, err error) error {
 	return fmt.Errorf("volume %d (%s): attribute %s cannot be read (%s): %w", v.VolumeID, v.Name, key, err.Error(), san.ErrBusy)
 }
 
-// fits tells whether the array keeps the record with the worst that a node may
-// add to it: a grant of the longest node id, and the marks of its fence.
-func (r record) fits(elementName string) bool {
+// accessLength is how long the texts are of the worst that a node may add to a
+// record, bytes: a grant of the longest node id, and the marks of its fence.
+func accessLength() int {
 	n := san.Node{IQN: strings.Repeat("i", san.MaxNodeIDLength-len("#01234567")), Tag: "01234567"}
-	r.grants = []holder{{n, math.MaxInt32, san.Mode{Shared: true, ReadOnly: true}}}
-	r.epoch = math.MaxInt32
-	r = r.reserving(n)
+	r := record{epoch: math.MaxInt32, grants: []holder{{n, math.MaxInt32, san.Mode{Shared: true, ReadOnly: true}}}}
+	return lengthOf(r.reserving(n).texts(""))
+}
+
+// fits tells whether the array keeps a record that nobody has access to, when the
+// longest note and so many bytes of access are added.
+func (r record) fits(elementName string, access int) bool {
 	r.note += strings.Repeat("n", max(0, san.NoteLength-len(r.note)))
-	return r.checkLength(elementName, r.texts(elementName)) == nil
+	length, err := r.length(elementName, r.texts(elementName))
+	return err == nil && length+access <= maxAttributeBytes
 }
 
 // attributes is the record as the array keeps it; ErrExhausted where it is too
@@ -253,21 +258,35 @@ func (r record) texts(elementName string) []keyText {
 	return texts
 }
 
-// checkLength is ErrExhausted where the array would not keep the texts beside
-// other clients' keys.
-func (r record) checkLength(elementName string, texts []keyText) error {
-	length := len(`{`) // a comma or a brace ends each
+// length is how long the texts are beside other clients' keys, as the array
+// counts it.
+func (r record) length(elementName string, texts []keyText) (int, error) {
+	length := len(`{`) + lengthOf(texts)
 	for key, raw := range r.foreign {
 		encoded, err := json.Marshal(raw)
 		if err != nil {
-			return fmt.Errorf("attributes of volume %s: %s: %w: %w", elementName, key, san.ErrBusy, err)
+			return 0, fmt.Errorf("attributes of volume %s: %s: %w: %w", elementName, key, san.ErrBusy, err)
 		}
 		length += len(quote(key)) + len(encoded) + len(`:,`)
 	}
+	return length, nil
+}
+
+// lengthOf is how long the texts are; a comma or a brace ends each.
+func lengthOf(texts []keyText) (length int) {
 	for _, t := range texts {
 		if t.text != "" {
 			length += len(t.key) + quotedLength(t.text) + len(`"":,`)
 		}
+	}
+	return length
+}
+
+// checkLength is ErrExhausted where the array would not keep the texts.
+func (r record) checkLength(elementName string, texts []keyText) error {
+	length, err := r.length(elementName, texts)
+	if err != nil {
+		return err
 	}
 	if length > maxAttributeBytes {
 		return fmt.Errorf("attributes of volume %s with %d grants: %d bytes, the array takes %d: %w",

@@ -128,3 +128,18 @@ func TestQuote(t *testing.T) {
 		}
 	}
 }
+
+// TestUnquote: what clients wrote is read as JSON has it.
+func TestUnquote(t *testing.T) {
+	for raw, want := range map[string]string{
+		`"plain"`: "plain", `""`: "", `"a\"b"`: `a"b`, `"\u00e4"`: "ä", `"ä <b>"`: "ä <b>", `17`: "error", `"open`: "error", `null`: "",
+	} {
+		got, err := unquote([]byte(raw))
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%s: %q, %v; want %q", raw, got, err, want)
+		}
+	}
+}

@@ -19,6 +19,17 @@ func quote(s string) json.RawMessage {
 	return raw
 }
 
+// unquote is the text of a JSON string.
+func unquote(raw json.RawMessage) (text string, err error) {
+	if n := len(raw); n >= 2 && raw[0] == '"' && raw[n-1] == '"' {
+		if text = string(raw[1 : n-1]); isPlain(text) {
+			return text, nil
+		}
+	}
+	err = json.Unmarshal(raw, &text)
+	return text, err
+}
+
 // quotedLength is how long a JSON string is.
 func quotedLength(s string) int {
 	if isPlain(s) {

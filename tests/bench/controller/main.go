@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.bin, "bin", "bin", "directory of the built san-csi and san-array")
 	flag.IntVar(&o.volumes, "volumes", 4000, "that the full array may have, Element's bound; those that the run itself makes are of them")
 	flag.IntVar(&o.pairs, "pairs", 200, "creates on each array that are timed")
-	flag.IntVar(&o.rounds, "rounds", 5, "of processor time, each of driver and bare client")
+	flag.IntVar(&o.rounds, "rounds", 20, "of processor time, each of driver and bare client")
 	flag.IntVar(&o.creates, "creates", 200, "in such a round")
 	flag.Parse()
 	o.volumes -= room
