@@ -40,7 +40,11 @@ var capabilities = []missing{
 		capability: "None: the suite tests it with volumes of the other kind",
 		skip: regexp.MustCompile(`(?i)should be covered by block volume case|do not support mount options|not valid for Block volume mode|` +
 			`raw block volumes cannot be read-only|Test for Block volumes is not implemented|multiple PV mount test for block mode|` +
-			`volume type "\w+" is( not)? ephemeral|^Suite "\w+" does not support`),
+			`volume type "\w+" is( not)? ephemeral|^Suite "\w+" does not support|does not support snapshots - skipping`),
+	},
+	{
+		capability: "None: the suite leaves immediate binding of ephemeral volumes out where the driver has a topology",
+		skip:       regexp.MustCompile(`VolumeBindingMode immediate is not compatible with a multi-topology environment|volumes get created in separate topology segments`),
 	},
 	{
 		capability: "Snapshot metadata (changed blocks)",
