@@ -11,7 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
+	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/san-csi/san-csi/tests/cluster"
 )
@@ -89,9 +91,19 @@ func (b *bench) phase(ctx context.Context, name string, n int, run func(context.
 	return p, err
 }
 
+// follow watches from a version on, also when the server ends a watch that does not
+// keep up with a burst.
+func follow(ctx context.Context, version string, watched func(context.Context, metav1.ListOptions) (watch.Interface, error)) (watch.Interface, error) {
+	return watchtools.NewRetryWatcherWithContext(ctx, version, &cache.ListWatch{WatchFuncWithContext: watched})
+}
+
 func (b *bench) bindClaims(ctx context.Context, n int) ([]time.Duration, error) {
 	claims := b.client.CoreV1().PersistentVolumeClaims(namespace)
-	w, err := claims.Watch(ctx, metav1.ListOptions{})
+	list, err := claims.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	w, err := follow(ctx, list.ResourceVersion, claims.Watch)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +127,7 @@ func (b *bench) deleteClaims(ctx context.Context, n int) ([]time.Duration, error
 	if err != nil {
 		return nil, err
 	}
-	w, err := b.client.CoreV1().PersistentVolumes().Watch(ctx, metav1.ListOptions{})
+	w, err := follow(ctx, list.ResourceVersion, b.client.CoreV1().PersistentVolumes().Watch)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +142,11 @@ func (b *bench) deleteClaims(ctx context.Context, n int) ([]time.Duration, error
 
 func (b *bench) startPods(ctx context.Context, n int) ([]time.Duration, error) {
 	core := b.client.CoreV1()
-	w, err := core.Pods(namespace).Watch(ctx, metav1.ListOptions{})
+	list, err := core.Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	w, err := follow(ctx, list.ResourceVersion, core.Pods(namespace).Watch)
 	if err != nil {
 		return nil, err
 	}
