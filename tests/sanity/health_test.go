@@ -50,9 +50,7 @@ func (s *stack) unwell(t *testing.T) map[string]int {
 // granted is a session with the volume, as the node has it that it is published to.
 func (s *stack) granted(t *testing.T, id, portal string) *initiator.Session {
 	t.Helper()
-	_, err := csi.NewControllerClient(s.conn).ControllerPublishVolume(t.Context(), &csi.ControllerPublishVolumeRequest{
-		VolumeId: id, NodeId: node, VolumeCapability: filesystemCapability()})
-	check(t, err, codes.OK)
+	s.publish(t, id, node)
 	n, err := san.ParseNode(node)
 	if err != nil {
 		t.Fatal(err)

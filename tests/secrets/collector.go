@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 )
@@ -21,7 +20,7 @@ type Collector struct {
 	mu       sync.Mutex
 	file     *os.File
 	requests int
-	err      error // the first that kept spans from the file
+	err      error // what kept spans from the file
 }
 
 // Collect listens on an address host:port, port 0 = a free one.
@@ -48,9 +47,13 @@ func (c *Collector) Endpoint() string { return "http://" + c.listener.Addr().Str
 func (c *Collector) take(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, err := io.Copy(c.file, io.MultiReader(r.Body, strings.NewReader("\n"))); err != nil {
+	body, cut := io.ReadAll(r.Body) // of a driver that is killed meanwhile; what came is looked through too
+	if _, err := c.file.Write(append(body, '\n')); err != nil {
 		c.err = errors.Join(c.err, err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if cut != nil {
 		return
 	}
 	c.requests++
