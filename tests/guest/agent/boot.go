@@ -61,6 +61,9 @@ func bootSystem(children *childTable, args map[string]string) error {
 		{"udevadm", "trigger", "--action=add", "--subsystem-match=block", "--subsystem-match=net", "--subsystem-match=virtio-ports", "--subsystem-match=misc"},
 		{"udevadm", "settle"},
 		{"ip", "link", "set", "lo", "up"},
+		// The guest announces its address: the host may be asking for it already, and
+		// refuses connections when its last question gets no answer.
+		{"sysctl", "-q", "-w", "net.ipv4.conf.eth0.arp_notify=1"},
 		{"ip", "address", "add", args[agentapi.ArgIP], "dev", "eth0"},
 		{"ip", "link", "set", "eth0", "up"},
 		{"ip", "route", "add", "default", "via", args[agentapi.ArgGateway]},
