@@ -84,11 +84,11 @@ func collectGarbage(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	g := &collector{o: o, out: out}
-	agent := driver.Name + "/" + version + " gc"
-	if g.client, err = kube.Connect(o.kubeconfig, agent); err != nil {
+	server := kube.Server{Kubeconfig: o.kubeconfig, UserAgent: driver.Name + "/" + version + " gc"}
+	if g.client, err = server.Connect(); err != nil {
 		return err
 	}
-	if g.objects, err = kube.ConnectDynamic(o.kubeconfig, agent); err != nil {
+	if g.objects, err = server.ConnectDynamic(); err != nil {
 		return err
 	}
 	return g.run(ctx)

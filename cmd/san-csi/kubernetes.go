@@ -23,7 +23,9 @@ func connect(o *options) (kubernetes.Interface, error) {
 	if !required && o.cluster != "" && !o.mode.node() {
 		return nil, nil
 	}
-	client, err := kube.Connect(o.kubeconfig, driver.Name+"/"+version)
+	client, err := kube.Server{
+		Kubeconfig: o.kubeconfig, UserAgent: driver.Name + "/" + version, QPS: o.kubeQPS, Burst: o.kubeBurst,
+	}.Connect()
 	if !required && (errors.Is(err, kube.ErrNotInCluster) || errors.Is(err, fs.ErrNotExist) && (o.cluster != "" || !o.mode.controller())) {
 		return nil, nil
 	}

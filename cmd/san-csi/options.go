@@ -55,6 +55,8 @@ type options struct {
 	topologyKeys  string
 
 	kubeconfig     string
+	kubeQPS        float64
+	kubeBurst      int
 	leaderElection bool
 	lease          lease
 	httpEndpoint   string
@@ -109,6 +111,8 @@ func bind(f *flag.FlagSet) *options {
 	f.StringVar(&o.topologyKeys, "topology-keys", "", "keys, separated by commas, of labels to take from the Node object for that; --node-name must be the Node's name then (node)")
 
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the Kubernetes API, by default as a pod of the cluster; --leader-election, --startup-taint, --topology-keys, --lease-namespace and the default of --cluster ask it; who has it anyway tells events: a controller about claims, a node about its Node")
+	f.Float64Var(&o.kubeQPS, "kube-api-qps", 50, "at most so many calls a second to the Kubernetes API")
+	f.IntVar(&o.kubeBurst, "kube-api-burst", 100, "as many of them at once")
 	f.BoolVar(&o.leaderElection, "leader-election", false, "stand by, not ready, until this process holds the Lease, and end when it is lost (--mode=controller)")
 	f.StringVar(&o.lease.namespace, "lease-namespace", "", "namespace of the Leases: the controller's, needed with --leader-election, and one per node, in which nodes hear what they were fenced from and confirm that it is over (controller and node)")
 	f.StringVar(&o.lease.name, "lease-name", driver.Name, "name of the Lease")
@@ -139,6 +143,12 @@ func (o *options) validate() error {
 	}
 	if o.arrayRate < 0 {
 		return fmt.Errorf("--array-calls-per-second %g: must not be negative", o.arrayRate)
+	}
+	if o.kubeQPS <= 0 {
+		return fmt.Errorf("--kube-api-qps %g: must be positive", o.kubeQPS)
+	}
+	if o.kubeBurst < 1 {
+		return fmt.Errorf("--kube-api-burst %d: must be at least 1", o.kubeBurst)
 	}
 	if o.maxVolumes < 0 {
 		return fmt.Errorf("--max-volumes %d: must not be negative", o.maxVolumes)

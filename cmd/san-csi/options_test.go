@@ -34,6 +34,8 @@ func TestOptions(t *testing.T) {
 		"topology":                     {[]string{"--mode=node", "--topology=topology.san-csi.io/zone=a,rack=2"}, ""},
 		"topology of a Node":           {[]string{"--mode=node", "--node-name=n", "--topology-keys=zone"}, ""},
 		"topology of no Node":          {[]string{"--mode=node", "--topology-keys=zone"}, "--node-name"},
+		"no calls to Kubernetes":       {[]string{"--kube-api-qps=0"}, "--kube-api-qps 0"},
+		"none of them at once":         {[]string{"--kube-api-burst=0"}, "--kube-api-burst 0"},
 		"volumes":                      {[]string{"--max-volumes=-1"}, "--max-volumes -1"},
 		"half a second":                {[]string{"--replacement-timeout=1500ms"}, "whole seconds"},
 		"iscsiadm":                     {[]string{"--iscsiadm=ssh"}, `--iscsiadm "ssh"`},

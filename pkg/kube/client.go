@@ -19,14 +19,23 @@ import (
 // ErrNotInCluster: no kubeconfig was given, and this process is no pod.
 var ErrNotInCluster = errors.New("not in a Kubernetes cluster, and no kubeconfig is given")
 
-// Connect is a client of the API server that the kubeconfig names or, with "",
-// of the cluster whose pod this process is. Nothing is asked of the server yet.
-func Connect(kubeconfig, userAgent string) (kubernetes.Interface, error) {
-	config, err := restConfig(kubeconfig)
+// Server is an API server and how it is spoken to.
+type Server struct {
+	// Kubeconfig names it; "" is the cluster whose pod this process is.
+	Kubeconfig string
+	UserAgent  string
+	// QPS is how many calls a second are made, Burst how many at once; further
+	// ones wait. 0 is client-go's 5 and 10.
+	QPS   float64
+	Burst int
+}
+
+// Connect is a client of the server. Nothing is asked of it yet.
+func (s Server) Connect() (kubernetes.Interface, error) {
+	config, err := s.config()
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = userAgent
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client: %w", err)
@@ -35,12 +44,11 @@ func Connect(kubeconfig, userAgent string) (kubernetes.Interface, error) {
 }
 
 // ConnectDynamic is Connect for objects of kinds that are not Kubernetes' own.
-func ConnectDynamic(kubeconfig, userAgent string) (dynamic.Interface, error) {
-	config, err := restConfig(kubeconfig)
+func (s Server) ConnectDynamic() (dynamic.Interface, error) {
+	config, err := s.config()
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = userAgent
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client: %w", err)
@@ -48,7 +56,16 @@ func ConnectDynamic(kubeconfig, userAgent string) (dynamic.Interface, error) {
 	return client, nil
 }
 
-func restConfig(kubeconfig string) (*rest.Config, error) {
+func (s Server) config() (*rest.Config, error) {
+	config, err := find(s.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent, config.QPS, config.Burst = s.UserAgent, float32(s.QPS), s.Burst
+	return config, nil
+}
+
+func find(kubeconfig string) (*rest.Config, error) {
 	if kubeconfig == "" {
 		config, err := rest.InClusterConfig()
 		if errors.Is(err, rest.ErrNotInCluster) {

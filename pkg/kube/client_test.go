@@ -23,18 +23,23 @@ users: [{name: u, user: {token: t}}]
 
 func TestConnect(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
-	if _, err := Connect("", "test"); !errors.Is(err, ErrNotInCluster) {
+	if _, err := (Server{}).Connect(); !errors.Is(err, ErrNotInCluster) {
 		t.Errorf("no pod and no kubeconfig: %v, want ErrNotInCluster", err)
 	}
 	path := filepath.Join(t.TempDir(), "config")
-	if _, err := Connect(path, "test"); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := (Server{Kubeconfig: path}).Connect(); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a kubeconfig that is not there: %v, want its path", err)
 	}
 	if err := os.WriteFile(path, []byte(kubeconfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if client, err := Connect(path, "test"); err != nil || client == nil {
+	s := Server{Kubeconfig: path, UserAgent: "test", QPS: 50, Burst: 100}
+	if client, err := s.Connect(); err != nil || client == nil {
 		t.Errorf("a good kubeconfig: %v", err)
+	}
+	config, err := s.config()
+	if err != nil || config.UserAgent != "test" || config.QPS != 50 || config.Burst != 100 {
+		t.Errorf("%+v: %+v, %v", s, config, err)
 	}
 }
 

@@ -68,6 +68,12 @@ func measure(ctx context.Context, c *cluster.Cluster, o options) (*report, error
 		if *step.to, err = b.phase(ctx, step.name, step.n, step.run); err != nil {
 			return nil, fmt.Errorf("%d %s: %w", step.n, step.name, err)
 		}
+		if step.to != &r.bind {
+			continue
+		}
+		if r.classed, err = b.classed(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }

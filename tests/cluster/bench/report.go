@@ -13,6 +13,7 @@ import (
 type report struct {
 	options
 	bind, unbind, start, stop phase
+	classed                   int // volumes on the array that name their claim's class
 }
 
 // mostShare is the bar: the driver's share of the time from a claim to its
@@ -30,7 +31,7 @@ func (p phase) share(methods ...string) (driver, array, rest float64) {
 
 func (r *report) met() bool {
 	share, _, _ := r.bind.share("CreateVolume")
-	return len(r.bind.took) == r.claims && share <= mostShare
+	return len(r.bind.took) == r.claims && r.classed == r.claims && share <= mostShare
 }
 
 // print writes the tables, as Markdown.
@@ -43,14 +44,18 @@ func (r *report) print(w io.Writer) {
 	r.printShares(w)
 	r.printCalls(w)
 	share, _, _ := r.bind.share("CreateVolume")
-	verdict := "met"
-	if !r.met() {
-		verdict = "NOT MET"
-	}
 	table(w, [][]string{
-		{"bar", "at most", "measured", ""},
-		{fmt.Sprintf("the driver's share of the time of %d claims until Bound", r.claims), percent(mostShare), percent(share), verdict},
+		{"bar", "", "measured", ""},
+		{fmt.Sprintf("the driver's share of the time of %d claims until Bound", r.claims), "at most " + percent(mostShare), percent(share), verdict(share <= mostShare)},
+		{"volumes on the array that name their claim's class", fmt.Sprint(r.claims), fmt.Sprint(r.classed), verdict(r.classed == r.claims)},
 	})
+}
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "NOT MET"
 }
 
 func (r *report) phases() []phase { return []phase{r.bind, r.unbind, r.start, r.stop} }

@@ -42,10 +42,15 @@ func TestShare(t *testing.T) {
 	if driver, array, rest := p.share("CreateVolume"); math.Abs(driver-3.15/63) > 1e-9 || math.Abs(array-0.1/63) > 1e-9 || math.Abs(driver+array+rest-1) > 1e-9 {
 		t.Errorf("shares %v, %v, %v", driver, array, rest)
 	}
-	r := report{options: options{claims: 2}, bind: p}
+	r := report{options: options{claims: 2}, bind: p, classed: 2}
 	if !r.met() {
 		t.Error("5 % are too much")
 	}
+	r.classed = 1
+	if r.met() {
+		t.Error("a volume without its class passes")
+	}
+	r.classed = 2
 	r.bind.took = []time.Duration{10 * time.Second, 10 * time.Second}
 	if r.met() {
 		t.Error("16 % are little enough")
