@@ -83,7 +83,11 @@ func (s *service) controller(ctx context.Context, serving *driver.Options) error
 	}
 	var options []provision.Option
 	if s.client != nil {
-		options = append(options, provision.WithClaims(kube.NewClaims(ctx, s.client, driver.Name)))
+		telling, err := connect(s.o)
+		if err != nil {
+			return err
+		}
+		options = append(options, provision.WithClaims(kube.NewClaims(ctx, s.client, telling, driver.Name)))
 	}
 	s.flows = provision.New(s.arrays.fleet, cluster, options...)
 	var local nodeFences

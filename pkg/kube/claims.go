@@ -22,18 +22,22 @@ const waiting = 256
 // Claims asks and tells of PersistentVolumeClaims, each named by namespace/name.
 type Claims struct {
 	client   kubernetes.Interface
+	telling  kubernetes.Interface
 	recorder record.EventRecorder
 	queue    chan claimEvent
 }
 
 type claimEvent struct{ claim, kind, reason, message string }
 
-// NewClaims tells in events of that component until the context ends. The rights
-// to get claims, and to create and patch events beside them, are all that it needs.
-func NewClaims(ctx context.Context, client kubernetes.Interface, component string) *Claims {
+// NewClaims asks by client, and tells in events of that component by telling, until
+// the context ends. They are two, each with its own bounds, so that a burst of events
+// keeps no volume waiting. The rights to get claims, and to create and patch events
+// beside them, are all that it needs.
+func NewClaims(ctx context.Context, client, telling kubernetes.Interface, component string) *Claims {
 	c := &Claims{
 		client:   client,
-		recorder: newRecorder(ctx, client, metav1.NamespaceAll, component),
+		telling:  telling,
+		recorder: newRecorder(ctx, telling, metav1.NamespaceAll, component),
 		queue:    make(chan claimEvent, waiting),
 	}
 	go c.send(ctx)
@@ -42,7 +46,7 @@ func NewClaims(ctx context.Context, client kubernetes.Interface, component strin
 
 // Class is the name of the claim's StorageClass, "" = it has none.
 func (c *Claims) Class(ctx context.Context, claim string) (string, error) {
-	object, err := c.get(ctx, claim)
+	object, err := get(ctx, c.client, claim)
 	if err != nil || object.Spec.StorageClassName == nil {
 		return "", err
 	}
@@ -77,7 +81,7 @@ func (c *Claims) send(ctx context.Context) {
 }
 
 func (c *Claims) tell(ctx context.Context, e claimEvent) error {
-	object, err := c.get(ctx, e.claim)
+	object, err := get(ctx, c.telling, e.claim)
 	if err != nil {
 		return err
 	}
@@ -91,12 +95,12 @@ func (c *Claims) tell(ctx context.Context, e claimEvent) error {
 
 var errClaimName = errors.New("not of the form namespace/name")
 
-func (c *Claims) get(ctx context.Context, claim string) (*corev1.PersistentVolumeClaim, error) {
+func get(ctx context.Context, client kubernetes.Interface, claim string) (*corev1.PersistentVolumeClaim, error) {
 	namespace, name, ok := strings.Cut(claim, "/")
 	if !ok || namespace == "" || name == "" {
 		return nil, fmt.Errorf("claim %q: %w", claim, errClaimName)
 	}
-	object, err := c.client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, name, metav1.GetOptions{})
+	object, err := client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("claim %s: %w", claim, err)
 	}

@@ -7,16 +7,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 )
 
 func TestClaims(t *testing.T) {
 	class := "gold"
-	client := fake.NewClientset(
+	claims := []runtime.Object{
 		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data", UID: "uid-1"},
 			Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &class}},
-		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "none"}})
-	c := NewClaims(t.Context(), client, "san-csi.io")
+		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "none"}},
+	}
+	client, telling := fake.NewClientset(claims...), fake.NewClientset(claims...)
+	c := NewClaims(t.Context(), client, telling, "san-csi.io")
 	for claim, want := range map[string]string{"shop/data": "gold", "shop/none": ""} {
 		if got, err := c.Class(t.Context(), claim); err != nil || got != want {
 			t.Errorf("class of %s: %q, %v; want %q", claim, got, err, want)
@@ -30,7 +33,7 @@ func TestClaims(t *testing.T) {
 			t.Errorf("%q is taken for a claim", odd)
 		}
 	}
-	watch, err := client.CoreV1().Events("shop").Watch(t.Context(), metav1.ListOptions{})
+	watch, err := telling.CoreV1().Events("shop").Watch(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +48,9 @@ func TestClaims(t *testing.T) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Fatal("no event is told")
+	}
+	if asked := client.Actions(); len(asked) != 3 {
+		t.Errorf("events use the bounds of the questions for classes: %v", asked)
 	}
 }
 

@@ -132,6 +132,8 @@ func (c *controlPlane) apiServerArgs() []string {
 func (c *controlPlane) managerArgs() []string {
 	return []string{
 		"--kubeconfig=" + c.kubeconfigPath("controller-manager"), "--leader-elect=false",
+		// By default it makes 20 calls a second, which is four claims: all would wait for it.
+		"--kube-api-qps=200", "--kube-api-burst=200",
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file=" + c.certs.serviceAccountKey(),
 		"--root-ca-file=" + c.certs.apiServerCA(),
