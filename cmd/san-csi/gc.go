@@ -127,15 +127,14 @@ func (g *collector) find(ctx context.Context, cluster string) ([]provision.Orpha
 
 func (g *collector) named(ctx context.Context) (provision.Named, error) {
 	h, err := kube.ReadHandles(ctx, g.client, g.objects, driver.Name)
-	n := provision.Named{Volumes: h.Volumes, Snapshots: h.Snapshots}
 	switch {
-	case h.NoSnapshots:
-		n.Snapshots = nil
+	case err != nil:
+	case h.Snapshots == nil:
 		fmt.Fprintln(g.out, "This cluster has no VolumeSnapshotContents: snapshots are left alone.")
-	case n.Snapshots == nil:
-		n.Snapshots = []string{}
+	case h.Groups == nil:
+		fmt.Fprintln(g.out, "This cluster has no VolumeGroupSnapshotContents that may be listed: groups of snapshots are left alone.")
 	}
-	return n, err
+	return provision.Named(h), err
 }
 
 // delete has the controller delete what may go; what it refuses does not keep the
@@ -146,13 +145,12 @@ func (g *collector) delete(ctx context.Context, orphans []provision.Orphan) erro
 		return fmt.Errorf("controller at %s: %w", g.o.endpoint, err)
 	}
 	defer conn.Close()
-	client := csi.NewControllerClient(conn)
 	var failures []error
 	for _, o := range orphans {
 		if o.Kept != "" {
 			continue
 		}
-		if err := deleteOrphan(ctx, client, o); err != nil {
+		if err := deleteOrphan(ctx, conn, o); err != nil {
 			failures = append(failures, fmt.Errorf("delete %s %s: %w", o.Kind, o.ID, err))
 			continue
 		}
@@ -161,13 +159,16 @@ func (g *collector) delete(ctx context.Context, orphans []provision.Orphan) erro
 	return errors.Join(failures...)
 }
 
-func deleteOrphan(ctx context.Context, client csi.ControllerClient, o provision.Orphan) (err error) {
+func deleteOrphan(ctx context.Context, conn *grpc.ClientConn, o provision.Orphan) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	if o.Kind == provision.OrphanSnapshot {
-		_, err = client.DeleteSnapshot(ctx, &csi.DeleteSnapshotRequest{SnapshotId: o.ID})
-		return err
+	switch o.Kind {
+	case provision.OrphanSnapshot:
+		_, err = csi.NewControllerClient(conn).DeleteSnapshot(ctx, &csi.DeleteSnapshotRequest{SnapshotId: o.ID})
+	case provision.OrphanGroup:
+		_, err = csi.NewGroupControllerClient(conn).DeleteVolumeGroupSnapshot(ctx, &csi.DeleteVolumeGroupSnapshotRequest{GroupSnapshotId: o.ID, SnapshotIds: o.Members})
+	default:
+		_, err = csi.NewControllerClient(conn).DeleteVolume(ctx, &csi.DeleteVolumeRequest{VolumeId: o.ID})
 	}
-	_, err = client.DeleteVolume(ctx, &csi.DeleteVolumeRequest{VolumeId: o.ID})
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/san-csi/san-csi/pkg/driver"
+	"github.com/san-csi/san-csi/pkg/provision"
 	"github.com/san-csi/san-csi/pkg/softarray"
 )
 
@@ -71,12 +73,17 @@ func (h *house) serve(t *testing.T, cluster, socket string, change func(*options
 		t.Fatal(err)
 	}
 	stop = background(t, s.run)
+	return csi.NewControllerClient(dial(t, socket)), stop
+}
+
+func dial(t *testing.T, socket string) *grpc.ClientConn {
+	t.Helper()
 	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return csi.NewControllerClient(conn), stop
+	return conn
 }
 
 // background runs until the test ends or stop is called.
@@ -130,6 +137,15 @@ func (h *house) snapshot(t *testing.T, volume, name string) string {
 	return made.GetSnapshot().GetSnapshotId()
 }
 
+func (h *house) group(t *testing.T, name string, volumes ...string) string {
+	t.Helper()
+	made, err := csi.NewGroupControllerClient(dial(t, h.socket)).CreateVolumeGroupSnapshot(t.Context(), &csi.CreateVolumeGroupSnapshotRequest{Name: name, SourceVolumeIds: volumes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.GetGroupSnapshot().GetGroupSnapshotId()
+}
+
 // there tells which of the volumes are there.
 func there(t *testing.T, c csi.ControllerClient, volumes map[string]string) []string {
 	t.Helper()
@@ -148,26 +164,34 @@ func there(t *testing.T, c csi.ControllerClient, volumes map[string]string) []st
 	return found
 }
 
-// collectorOf is gc with those flags in a cluster with those PersistentVolumes and
-// VolumeSnapshotContents.
-func (h *house) collectorOf(t *testing.T, out io.Writer, volumes, snapshots []string, flags ...string) *collector {
+// collectorOf is gc with those flags in a cluster whose objects name that.
+func (h *house) collectorOf(t *testing.T, out io.Writer, named provision.Named, flags ...string) *collector {
 	t.Helper()
 	o, err := parseGC(append([]string{"--arrays=" + h.file, "--cluster=east", "--endpoint=unix://" + h.socket, "--older-than=2h"}, flags...), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var pvs, contents []runtime.Object
-	for i, id := range volumes {
+	for i, id := range named.Volumes {
 		pvs = append(pvs, &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("pv-", i)}, Spec: corev1.PersistentVolumeSpec{
 			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: driver.Name, VolumeHandle: id}}}})
 	}
-	for i, id := range snapshots {
+	content := func(i int, apiVersion, kind, field, id string) {
 		contents = append(contents, &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent", "metadata": map[string]any{"name": fmt.Sprint("content-", i)},
-			"spec": map[string]any{"driver": driver.Name}, "status": map[string]any{"snapshotHandle": id},
+			"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"name": fmt.Sprint("content-", i)},
+			"spec": map[string]any{"driver": driver.Name}, "status": map[string]any{field: id},
 		}})
 	}
-	kinds := map[schema.GroupVersionResource]string{{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotcontents"}: "VolumeSnapshotContentList"}
+	for i, id := range named.Snapshots {
+		content(i, "snapshot.storage.k8s.io/v1", "VolumeSnapshotContent", "snapshotHandle", id)
+	}
+	for i, id := range named.Groups {
+		content(i, "groupsnapshot.storage.k8s.io/v1", "VolumeGroupSnapshotContent", "volumeGroupSnapshotHandle", id)
+	}
+	kinds := map[schema.GroupVersionResource]string{
+		{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotcontents"}:           "VolumeSnapshotContentList",
+		{Group: "groupsnapshot.storage.k8s.io", Version: "v1", Resource: "volumegroupsnapshotcontents"}: "VolumeGroupSnapshotContentList",
+	}
 	return &collector{
 		o: o, client: fake.NewClientset(pvs...), out: out,
 		objects: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, contents...),
@@ -190,18 +214,20 @@ func TestGC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept, left := h.group(t, "kept", volumes["bound"], volumes["with-snapshot"]), h.group(t, "left", volumes["bound"], volumes["orphan"])
+	named := provision.Named{Volumes: []string{volumes["bound"]}, Snapshots: []string{known}, Groups: []string{kept}}
 	h.clock.Step(8 * time.Hour)
 	volumes["young"] = h.create(t, h.client, "young")
 	all := there(t, h.client, volumes)
 
 	var told strings.Builder
-	if err := h.collectorOf(t, &told, []string{volumes["bound"]}, []string{known}, "--dry-run").run(t.Context()); err != nil {
+	if err := h.collectorOf(t, &told, named, "--dry-run").run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	text := told.String()
 	for _, line := range []string{
-		"cluster east: 2 volumes (2Gi, floors of 400 IOPS) and 1 snapshots may go",
-		"granted to iqn.2026-01.io.x:n#0a1b2c3d", "younger than 2h0m0s", volumes["orphan"], lost, "9h", "1Gi", "200",
+		"cluster east: 2 volumes (2Gi, floors of 400 IOPS), 1 snapshots and 1 groups of snapshots may go",
+		"granted to iqn.2026-01.io.x:n#0a1b2c3d", "younger than 2h0m0s", volumes["orphan"], lost, "group     " + left, "9h", "1Gi", "200",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("a dry run does not tell %q:\n%s", line, text)
@@ -216,11 +242,11 @@ func TestGC(t *testing.T) {
 		t.Fatalf("after a dry run there are %v", now)
 	}
 
-	err = h.collectorOf(t, io.Discard, nil, nil, "--confirm=west").run(t.Context())
+	err = h.collectorOf(t, io.Discard, provision.Named{}, "--confirm=west").run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), `"east"`) {
 		t.Errorf("confirmed for another cluster: %v", err)
 	}
-	err = h.collectorOf(t, &told, []string{volumes["bound"]}, []string{known}, "--confirm=east").run(t.Context())
+	err = h.collectorOf(t, &told, named, "--confirm=east").run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "FailedPrecondition") || !strings.Contains(err.Error(), volumes["with-snapshot"]) {
 		t.Errorf("a volume whose snapshot somebody has: %v", err)
 	}
@@ -230,9 +256,14 @@ func TestGC(t *testing.T) {
 	if got := there(t, west, map[string]string{"of-west": foreign}); len(got) != 1 {
 		t.Error("a volume of another cluster is gone")
 	}
-	left, err := h.client.ListSnapshots(t.Context(), &csi.ListSnapshotsRequest{})
-	if err != nil || len(left.GetEntries()) != 1 || left.GetEntries()[0].GetSnapshot().GetSnapshotId() != known {
-		t.Errorf("snapshots %v, %v", left, err)
+	var snapshots []string
+	list, err := h.client.ListSnapshots(t.Context(), &csi.ListSnapshotsRequest{})
+	for _, e := range list.GetEntries() {
+		snapshots = append(snapshots, cmp.Or(e.GetSnapshot().GetGroupSnapshotId(), e.GetSnapshot().GetSnapshotId()))
+	}
+	slices.Sort(snapshots)
+	if want := slices.Sorted(slices.Values([]string{known, kept, kept})); err != nil || !slices.Equal(snapshots, want) {
+		t.Errorf("snapshots %v, %v; want %v", snapshots, err, want)
 	}
 }
 

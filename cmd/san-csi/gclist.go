@@ -31,8 +31,8 @@ func (g *collector) list(cluster string, orphans []provision.Orphan) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(g.out, "cluster %s: %d volumes (%s, floors of %d IOPS) and %d snapshots may go\n",
-		cluster, counts[provision.OrphanVolume], sizeOf(sum.SizeBytes), sum.FloorIOPS, counts[provision.OrphanSnapshot])
+	_, err := fmt.Fprintf(g.out, "cluster %s: %d volumes (%s, floors of %d IOPS), %d snapshots and %d groups of snapshots may go\n",
+		cluster, counts[provision.OrphanVolume], sizeOf(sum.SizeBytes), sum.FloorIOPS, counts[provision.OrphanSnapshot], counts[provision.OrphanGroup])
 	return err
 }
 
@@ -46,7 +46,7 @@ func ageOf(o provision.Orphan) string {
 func sizeOf(bytes int64) string { return resource.NewQuantity(bytes, resource.BinarySI).String() }
 
 func floorOf(o provision.Orphan) string {
-	if o.Kind == provision.OrphanSnapshot {
+	if o.Kind != provision.OrphanVolume {
 		return "-"
 	}
 	return fmt.Sprint(o.FloorIOPS)

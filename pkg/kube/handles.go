@@ -15,22 +15,28 @@ import (
 	"k8s.io/client-go/tools/pager"
 )
 
-// snapshotContents are the objects that name snapshots, of a CRD that need not be
-// there.
-var snapshotContents = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotcontents"}
+// The objects that name snapshots, and groups of them: of CRDs that need not be there.
+var (
+	snapshotContents = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotcontents"}
+	groupContents    = schema.GroupVersionResource{Group: "groupsnapshot.storage.k8s.io", Version: "v1", Resource: "volumegroupsnapshotcontents"}
+)
 
-// Handles are the volumes and snapshots that the cluster's objects name, in any
-// state.
+// Where such objects name one: that was made, and that was there before.
+var (
+	snapshotPaths = [][]string{{"status", "snapshotHandle"}, {"spec", "source", "snapshotHandle"}}
+	groupPaths    = [][]string{{"status", "volumeGroupSnapshotHandle"}, {"spec", "source", "groupSnapshotHandles", "volumeGroupSnapshotHandle"}}
+)
+
+// Handles are the volumes, snapshots and groups of snapshots that the cluster's objects
+// name, in any state. Snapshots or Groups is nil where the cluster has no such objects,
+// or does not let the driver list groups: then nothing is known of them.
 type Handles struct {
-	Volumes   []string
-	Snapshots []string
-	// NoSnapshots: the cluster has no such objects, so that nothing is known of
-	// snapshots.
-	NoSnapshots bool
+	Volumes, Snapshots, Groups []string
 }
 
-// ReadHandles reads what PersistentVolumes and VolumeSnapshotContents of the driver
-// name. The rights to list both are all that it needs.
+// ReadHandles reads what PersistentVolumes, VolumeSnapshotContents and
+// VolumeGroupSnapshotContents of the driver name. The rights to list them are all that
+// it needs.
 func ReadHandles(ctx context.Context, client kubernetes.Interface, objects dynamic.Interface, driver string) (Handles, error) {
 	var h Handles
 	err := each(ctx, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
@@ -43,20 +49,30 @@ func ReadHandles(ctx context.Context, client kubernetes.Interface, objects dynam
 	if err != nil {
 		return h, fmt.Errorf("list persistentvolumes: %w", err)
 	}
-	err = each(ctx, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return objects.Resource(snapshotContents).List(ctx, o)
-	}, func(o runtime.Object) {
-		if content, ok := o.(*unstructured.Unstructured); ok {
-			h.Snapshots = append(h.Snapshots, snapshotHandles(content, driver)...)
-		}
-	})
-	if apierrors.IsNotFound(err) {
-		h.NoSnapshots, err = true, nil
-	}
-	if err != nil {
+	if h.Snapshots, err = contents(ctx, objects.Resource(snapshotContents), snapshotPaths, driver); err != nil && !apierrors.IsNotFound(err) {
 		return h, fmt.Errorf("list %s: %w", snapshotContents.GroupResource(), err)
 	}
+	// The chart gives the right to list groups where they are in use.
+	if h.Groups, err = contents(ctx, objects.Resource(groupContents), groupPaths, driver); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+		return h, fmt.Errorf("list %s: %w", groupContents.GroupResource(), err)
+	}
 	return h, nil
+}
+
+// contents are the handles that the driver's objects of a kind name; nil with an error.
+func contents(ctx context.Context, kind dynamic.ResourceInterface, paths [][]string, driver string) ([]string, error) {
+	handles := []string{}
+	err := each(ctx, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return kind.List(ctx, o)
+	}, func(o runtime.Object) {
+		if content, ok := o.(*unstructured.Unstructured); ok {
+			handles = append(handles, handlesOf(content, paths, driver)...)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return handles, nil
 }
 
 // each visits the objects of a list, page by page.
@@ -67,14 +83,12 @@ func each(ctx context.Context, list pager.ListPageFunc, visit func(runtime.Objec
 	})
 }
 
-// snapshotHandles are those of a VolumeSnapshotContent: of a snapshot that was
-// made, and of one that was there before.
-func snapshotHandles(content *unstructured.Unstructured, driver string) []string {
+func handlesOf(content *unstructured.Unstructured, paths [][]string, driver string) []string {
 	if name, _, err := unstructured.NestedString(content.Object, "spec", "driver"); err != nil || name != driver {
 		return nil
 	}
 	var handles []string
-	for _, path := range [][]string{{"status", "snapshotHandle"}, {"spec", "source", "snapshotHandle"}} {
+	for _, path := range paths {
 		if handle, ok, err := unstructured.NestedString(content.Object, path...); err == nil && ok {
 			handles = append(handles, handle)
 		}

@@ -12,34 +12,36 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// Orphan is a volume or a snapshot of this cluster that no object of the cluster
-// names.
+// Orphan is a volume, a snapshot or a group of snapshots of this cluster that no
+// object of the cluster names.
 type Orphan struct {
 	Array     string
-	Kind      string // volume or snapshot
+	Kind      string
 	ID        string
 	Name      string
 	Claim     string // namespace/name; "" = not known
 	Created   time.Time
 	SizeBytes int64
-	FloorIOPS int64  // of 4 KiB
-	Kept      string // why it must stay, "" = it may go
+	FloorIOPS int64    // of 4 KiB
+	Kept      string   // why it must stay, "" = it may go
+	Members   []string // of a group: the handles of its snapshots
 }
 
 // The kinds of orphans.
 const (
 	OrphanVolume   = "volume"
 	OrphanSnapshot = "snapshot"
+	OrphanGroup    = "group"
 )
 
-// Named are the handles that the cluster's objects name. Snapshots is nil where
-// nothing is known of them: then none is an orphan.
+// Named are the handles that the cluster's objects name. Snapshots or Groups is nil
+// where nothing is known of them: then none is an orphan.
 type Named struct {
-	Volumes, Snapshots []string
+	Volumes, Snapshots, Groups []string
 }
 
-// Orphans are this cluster's volumes and snapshots that no object names, snapshots
-// first, since a volume goes after them. The objects are read after the arrays, so
+// Orphans are this cluster's volumes, snapshots and groups of snapshots that no object
+// names, volumes last, since one goes after its snapshots. The objects are read after the arrays, so
 // that what is made meanwhile is none; what is younger than least may have no
 // object yet, and must stay. What arrays that answer have comes with the error of
 // one that does not.
@@ -59,14 +61,8 @@ func (f *Flows) Orphans(ctx context.Context, named func(context.Context) (Named,
 	if err != nil {
 		return nil, err
 	}
-	var found []Orphan
-	handles := sets.New(names.Snapshots...)
-	for _, s := range snapshots {
-		if names.Snapshots != nil && !among(handles, s.spellings()) {
-			found = append(found, s.orphan(least, now))
-		}
-	}
-	handles = sets.New(names.Volumes...)
+	found := orphanSnapshots(snapshots, names, least, now)
+	handles := sets.New(names.Volumes...)
 	for _, v := range volumes {
 		if !among(handles, v.spellings()) {
 			found = append(found, v.orphan(least, now))
@@ -133,6 +129,22 @@ func (v volumeOn) orphan(least time.Duration, now time.Time) Orphan {
 		o.Kept = tooYoung(v.Created, least, now)
 	}
 	return o
+}
+
+// orphanSnapshots are those that no object names. A member of a group goes with its
+// group alone, so that a group that nobody names stands for its members.
+func orphanSnapshots(snapshots []snapshotOn, names Named, least time.Duration, now time.Time) (found []Orphan) {
+	if names.Snapshots == nil {
+		return nil
+	}
+	groups, members := orphanGroups(snapshots, names, least, now)
+	handles := sets.New(names.Snapshots...)
+	for _, s := range snapshots {
+		if !members.Has(s.Handle) && !among(handles, s.spellings()) {
+			found = append(found, s.orphan(least, now))
+		}
+	}
+	return append(found, groups...)
 }
 
 func (s snapshotOn) orphan(least time.Duration, now time.Time) Orphan {

@@ -30,6 +30,7 @@ func TestOrphans(t *testing.T) {
 		s.Created = old
 		return s
 	}
+	group := func(n int64) san.GroupHandle { return san.GroupHandle{Array: "aaaa", Group: n, UUID: "0a1b2c3d"} }
 	a, b := newMemory("aaaa"), newMemory("bbbb")
 	a.volumes = []*san.Volume{
 		volume(1, san.Volume{}),
@@ -43,18 +44,25 @@ func TestOrphans(t *testing.T) {
 	}
 	a.snapshots = []san.Snapshot{
 		snapshot(1, san.Snapshot{}), snapshot(2, san.Snapshot{}),
-		snapshot(3, san.Snapshot{Group: san.GroupHandle{Array: "aaaa", Group: 9, UUID: "0a1b2c3d"}}),
+		snapshot(3, san.Snapshot{SizeBytes: gib, Group: group(9)}), snapshot(4, san.Snapshot{SizeBytes: gib, Group: group(9)}),
+		snapshot(5, san.Snapshot{Group: group(10)}), snapshot(6, san.Snapshot{Group: group(10)}),
+		snapshot(7, san.Snapshot{Group: group(11)}),
 	}
 	names := Named{
 		// The second one was written by hand; the volume with number 7 is another one now.
 		Volumes:   []string{"aaaa:1:0a1b2c3d", "aaaa:2", "aaaa:7:ffffffff", "no handle", "bbbb:3"},
-		Snapshots: []string{"aaaa:1:0a1b2c3d"},
+		Snapshots: []string{"aaaa:1:0a1b2c3d", "aaaa:6:0a1b2c3d"},
+		Groups:    []string{"aaaa:11:0a1b2c3d"},
 	}
 	ask := func(f *Flows, names Named, failed error) ([]string, error) {
 		found, err := f.Orphans(t.Context(), func(context.Context) (Named, error) { return names, failed }, 24*time.Hour, now)
 		var got []string
 		for _, o := range found {
-			got = append(got, fmt.Sprintf("%s %s: %s", o.Kind, o.ID, o.Kept))
+			of := ""
+			if o.Kind == OrphanGroup {
+				of = fmt.Sprintf(" of %v", o.Members)
+			}
+			got = append(got, fmt.Sprintf("%s %s%s: %s", o.Kind, o.ID, of, o.Kept))
 		}
 		return got, err
 	}
@@ -68,11 +76,20 @@ func TestOrphans(t *testing.T) {
 	}
 	want := append([]string{
 		"snapshot aaaa:2:0a1b2c3d: ",
-		"snapshot aaaa:3:0a1b2c3d: a member of group snapshot aaaa:9:0a1b2c3d, goes with that alone",
+		"snapshot aaaa:7:0a1b2c3d: a member of group snapshot aaaa:11:0a1b2c3d, goes with that alone",
+		"group aaaa:9:0a1b2c3d of [aaaa:3:0a1b2c3d aaaa:4:0a1b2c3d]: ",
+		"group aaaa:10:0a1b2c3d of [aaaa:5:0a1b2c3d aaaa:6:0a1b2c3d]: an object names its member aaaa:6:0a1b2c3d",
 	}, volumes...)
+	member := func(n, group int) string {
+		return fmt.Sprintf("snapshot aaaa:%d:0a1b2c3d: a member of group snapshot aaaa:%d:0a1b2c3d, goes with that alone", n, group)
+	}
+	ungrouped := append([]string{"snapshot aaaa:2:0a1b2c3d: ", member(3, 9), member(4, 9), member(5, 10), member(7, 11)}, volumes...)
 	f := flows(t, a, b)
 	if got, err := ask(f, names, nil); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v\n%q\nwant\n%q", err, got, want)
+	}
+	if got, err := ask(f, Named{Volumes: names.Volumes, Snapshots: names.Snapshots}, nil); err != nil || !slices.Equal(got, ungrouped) {
+		t.Errorf("where nothing is known of groups: %v\n%q\nwant\n%q", err, got, ungrouped)
 	}
 	if got, err := ask(f, Named{Volumes: names.Volumes}, nil); err != nil || !slices.Equal(got, volumes) {
 		t.Errorf("where nothing is known of snapshots: %q, %v", got, err)
