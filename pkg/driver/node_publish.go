@@ -2,14 +2,16 @@ package driver
 
 import (
 	"context"
+	"errors"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
+	"k8s.io/klog/v2"
 
 	"github.com/san-csi/san-csi/pkg/stage"
 )
 
 // NodePublishVolume shows the staged volume at the workload's path (CSI spec,
-// NodePublishVolume).
+// NodePublishVolume). One that is not staged, where the request has its grant, is staged.
 func (n *Node) NodePublishVolume(ctx context.Context, req *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
 	if err := required(field{"volume_id", req.GetVolumeId()}, field{"target_path", req.GetTargetPath()},
 		field{"staging_target_path", req.GetStagingTargetPath()}); err != nil {
@@ -29,10 +31,32 @@ func (n *Node) NodePublishVolume(ctx context.Context, req *csi.NodePublishVolume
 		MountFlags:   c.GetMount().GetMountFlags(),
 		SingleWriter: m == csi.VolumeCapability_AccessMode_SINGLE_NODE_SINGLE_WRITER,
 	}
-	if err := n.o.Stager.Publish(ctx, p); err != nil {
+	err := n.o.Stager.Publish(ctx, p)
+	if errors.Is(err, stage.ErrNotFound) && len(req.GetPublishContext()) > 0 {
+		err = n.stageAndPublish(ctx, req, p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &csi.NodePublishVolumeResponse{}, nil
+}
+
+// stageAndPublish stages by the grant that comes with the request. The kubelet does not
+// learn that a fence took a stage away: where the next pod comes before it has unstaged
+// the volume, it takes it for staged, publishes, and would do so for ever.
+func (n *Node) stageAndPublish(ctx context.Context, req *csi.NodePublishVolumeRequest, p stage.PublishRequest) error {
+	s, err := stageRequest(&csi.NodeStageVolumeRequest{
+		VolumeId: req.GetVolumeId(), PublishContext: req.GetPublishContext(), StagingTargetPath: req.GetStagingTargetPath(),
+		VolumeCapability: req.GetVolumeCapability(), VolumeContext: req.GetVolumeContext(),
+	})
+	if err != nil {
+		return err
+	}
+	klog.FromContext(ctx).Info("Volume is to be published and is not staged: it is staged first", "volume", s.VolumeID, "epoch", s.Epoch)
+	if err := n.o.Stager.Stage(ctx, s); err != nil {
+		return err
+	}
+	return n.o.Stager.Publish(ctx, p)
 }
 
 // NodeUnpublishVolume takes the volume from the workload's path (CSI spec,

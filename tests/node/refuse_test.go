@@ -119,7 +119,9 @@ func testWrongCalls(t *testing.T, b *bench) {
 	c := mounted("ext4")
 	c.AccessMode.Mode = csi.VolumeCapability_AccessMode_SINGLE_NODE_SINGLE_WRITER
 	v := b.volume(t, "pvc-calls", c, nil)
-	refused(t, v.publish, codes.NotFound, "not staged")
+	ungranted := *v
+	ungranted.grant = nil
+	refused(t, ungranted.publish, codes.NotFound, "not staged")
 	must(t, v.stage, v.publish)
 	mounts := b.sh(t, "cat /proc/self/mounts")
 
