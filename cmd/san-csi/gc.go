@@ -132,7 +132,7 @@ func (g *collector) named(ctx context.Context) (provision.Named, error) {
 	case h.Snapshots == nil:
 		fmt.Fprintln(g.out, "This cluster has no VolumeSnapshotContents: snapshots are left alone.")
 	case h.Groups == nil:
-		fmt.Fprintln(g.out, "This cluster has no VolumeGroupSnapshotContents that may be listed: groups of snapshots are left alone.")
+		fmt.Fprintln(g.out, "This cluster has no VolumeGroupSnapshotContents: groups of snapshots are left alone.")
 	}
 	return provision.Named(h), err
 }

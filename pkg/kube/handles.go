@@ -28,8 +28,8 @@ var (
 )
 
 // Handles are the volumes, snapshots and groups of snapshots that the cluster's objects
-// name, in any state. Snapshots or Groups is nil where the cluster has no such objects,
-// or does not let the driver list groups: then nothing is known of them.
+// name, in any state. Snapshots or Groups is nil where the cluster has no such objects:
+// then nothing is known of them.
 type Handles struct {
 	Volumes, Snapshots, Groups []string
 }
@@ -52,8 +52,7 @@ func ReadHandles(ctx context.Context, client kubernetes.Interface, objects dynam
 	if h.Snapshots, err = contents(ctx, objects.Resource(snapshotContents), snapshotPaths, driver); err != nil && !apierrors.IsNotFound(err) {
 		return h, fmt.Errorf("list %s: %w", snapshotContents.GroupResource(), err)
 	}
-	// The chart gives the right to list groups where they are in use.
-	if h.Groups, err = contents(ctx, objects.Resource(groupContents), groupPaths, driver); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+	if h.Groups, err = contents(ctx, objects.Resource(groupContents), groupPaths, driver); err != nil && !apierrors.IsNotFound(err) {
 		return h, fmt.Errorf("list %s: %w", groupContents.GroupResource(), err)
 	}
 	return h, nil

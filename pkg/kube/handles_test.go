@@ -77,8 +77,7 @@ func TestReadHandlesUnknown(t *testing.T) {
 		"no such kind of object": {snapshotContents, notFound(snapshotContents), false, true, false},
 		"not allowed":            {snapshotContents, forbidden(snapshotContents), false, false, true},
 		"no groups":              {groupContents, notFound(groupContents), true, false, false},
-		"groups are not allowed": {groupContents, forbidden(groupContents), true, false, false},
-		"groups not for now":     {groupContents, apierrors.NewServiceUnavailable("no"), true, false, true},
+		"groups are not allowed": {groupContents, forbidden(groupContents), true, false, true},
 	} {
 		kinds := map[schema.GroupVersionResource]string{snapshotContents: "VolumeSnapshotContentList", groupContents: "VolumeGroupSnapshotContentList"}
 		objects := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds)

@@ -23,7 +23,10 @@ func TestRoles(t *testing.T) {
 		events = "create patch"
 	)
 	want := map[string]map[string]string{
-		"san-csi-controller": {"persistentvolumeclaims": "get", "events": events},
+		"san-csi-controller": {
+			"persistentvolumeclaims": "get", "events": events,
+			"persistentvolumes": "list", "volumesnapshotcontents": "list", "volumegroupsnapshotcontents": "list", // gc
+		},
 		"san-csi-provisioner": {
 			"persistentvolumes": "create delete get list patch watch", "persistentvolumeclaims": "get list update watch",
 			"storageclasses": follow, "csinodes": follow, "nodes": follow, "volumeattachments": follow, "volumeattributesclasses": "get",
@@ -127,7 +130,10 @@ func TestControllerRole(t *testing.T) {
 	if rules := one[*rbacv1.Role](t, m, "san-csi-controller").Rules; len(rules) != 1 || !slices.Equal(rules[0].Resources, []string{"leases"}) || !slices.Equal(rules[0].Verbs, leaseVerbs) {
 		t.Errorf("rules %+v", rules)
 	}
-	want := map[string]string{"persistentvolumeclaims": "get", "events": "create patch"}
+	want := map[string]string{
+		"persistentvolumeclaims": "get", "events": "create patch",
+		"persistentvolumes": "list", "volumesnapshotcontents": "list", "volumegroupsnapshotcontents": "list",
+	}
 	if got := rights(one[*rbacv1.ClusterRole](t, m, "san-csi-controller").Rules); !maps.Equal(got, want) {
 		t.Errorf("with a name of its own: %v, want %v", got, want)
 	}

@@ -12,6 +12,8 @@ var spareRights = []spareRight{
 	{"san-csi-provisioner", "get", "persistentvolumeclaims", "to give a claim back to the scheduler: only where arrays declare who reaches them"},
 	{"san-csi-snapshotter", "create", "events", "told where a snapshot fails"},
 	{"san-csi-snapshotter", "patch", "events", "told again where it goes on failing"},
+	{"san-csi-snapshotter", "patch", "volumesnapshotcontents/status", "where a snapshot fails"},
+	{"san-csi-snapshotter", "patch", "volumegroupsnapshotcontents/status", "where a group's fails"},
 	{"san-csi-node", "update", "leases", "to confirm that what the node was fenced from is over: only after a fence"},
 }
 

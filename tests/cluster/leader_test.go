@@ -16,7 +16,7 @@ import (
 const controllerSelector = "app.kubernetes.io/component=controller"
 
 // burst is how many claims are made at once.
-const burst = 20
+const burst = 100
 
 // testLeaderKilled: in the middle of a burst of claims the leader is killed:
 // its process, which comes back, and then its pod, so that the standby takes
