@@ -3,6 +3,7 @@ package initiator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,20 +126,16 @@ func TestFindAndOwner(t *testing.T) {
 	}
 }
 
-func TestResizeWaitsForTheSize(t *testing.T) {
+func TestResize(t *testing.T) {
 	k, i := newKernel(t)
 	k.attach(iqn)
 	target := wanted()
 	target.SizeBytes = 2 * size
-	write := i.write
-	i.write = func(ctx context.Context, path, value string) error {
-		err := write(ctx, path, value)
-		k.mu.Lock()
-		k.size = 2 * size // seen by the next rescan only
-		k.mu.Unlock()
-		k.event()
-		return err
+	_, err := i.Resize(t.Context(), target)
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), fmt.Sprintf("has %d bytes after a rescan, %d are wanted", size, 2*size)) {
+		t.Errorf("more than the array has: %v", err)
 	}
+	k.size = 2 * size // seen by the next rescan only
 	if d, err := i.Resize(t.Context(), target); err != nil || d.SizeBytes != 2*size {
 		t.Errorf("got %+v, %v", d, err)
 	}

@@ -57,17 +57,17 @@ func (i *Initiator) locate(t Target) ([]path, error) {
 	return paths, nil
 }
 
-// Resize makes the kernel read the LUN's size until it is at least t.SizeBytes,
-// on each path and on the map of them; ctx is the only limit.
+// Resize has the kernel read the LUN's size again on each path, and waits until the map
+// of them has it; ErrUnavailable where a path has less than t.SizeBytes then.
 func (i *Initiator) Resize(ctx context.Context, t Target) (Device, error) {
+	if err := i.resizePaths(ctx, t); err != nil {
+		return Device{}, fmt.Errorf("resize: %w", err)
+	}
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
 	events := i.listen(listening)
 	var d Device
 	err := i.await(ctx, events, fmt.Sprintf("%d bytes of %s", t.SizeBytes, t.IQN), func() (done bool, err error) {
-		if done, err = i.resizePaths(ctx, t); err != nil || !done {
-			return false, err
-		}
 		if err := i.resizeMapOf(ctx, t); err != nil {
 			return false, err
 		}
@@ -80,27 +80,28 @@ func (i *Initiator) Resize(ctx context.Context, t Target) (Device, error) {
 	return d, nil
 }
 
-// resizePaths has each path's size read again.
-func (i *Initiator) resizePaths(ctx context.Context, t Target) (done bool, err error) {
+// resizePaths has each path's size read again. A kubelet may ask for more than the
+// array gives, and holds up all else of the volume meanwhile: it asks again by itself.
+func (i *Initiator) resizePaths(ctx context.Context, t Target) error {
 	paths, err := i.locate(t)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, p := range paths {
 		if err := i.refresh(ctx, p.dir); err != nil {
-			return false, err
+			return err
 		}
 	}
 	paths, err = i.locate(t)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, p := range paths {
 		if p.SizeBytes < t.SizeBytes {
-			return false, nil
+			return fmt.Errorf("%s of %s has %d bytes after a rescan, %d are wanted: %w", p.Name, t.IQN, p.SizeBytes, t.SizeBytes, ErrUnavailable)
 		}
 	}
-	return true, nil
+	return nil
 }
 
 func (i *Initiator) resizeMapOf(ctx context.Context, t Target) error {

@@ -8,8 +8,8 @@ import (
 )
 
 // Expand makes the node see the volume's new size, grows the filesystem to it,
-// and gives the device's size in bytes. It waits until the size is there; ctx
-// is the limit. ErrNotFound where the volume is not at that path.
+// and gives the device's size in bytes. ErrNotFound where the volume is not at that
+// path, ErrUnavailable where the array gives less.
 func (s *Stager) Expand(ctx context.Context, req ExpandRequest) (int64, error) {
 	if err := needed("volume id", req.VolumeID, "volume path", req.VolumePath); err != nil {
 		return 0, err

@@ -5,6 +5,7 @@ package node
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"os"
@@ -137,6 +138,7 @@ func testWrongCalls(t *testing.T, b *bench) {
 	refused(t, altered(func(w *volume) { w.capability = mounted("xfs") }), codes.AlreadyExists, "filesystem ext4", "xfs")
 	refused(t, altered(func(w *volume) { w.capability = mounted("ext4", "noatime") }), codes.AlreadyExists, "mount flags []", "[noatime]")
 	refused(t, altered(func(w *volume) { w.capability = raw() }), codes.AlreadyExists, "block false", "true")
+	refused(t, func(ctx context.Context) error { return v.growNode(ctx, 2*gib) }, codes.Unavailable, fmt.Sprint(gib), fmt.Sprint(2*gib))
 	refused(t, v.unstage, codes.FailedPrecondition, "still mounted at "+v.target)
 	if after := b.sh(t, "cat /proc/self/mounts"); after != mounts {
 		t.Errorf("mounts are now\n%s\nwere\n%s", after, mounts)
