@@ -63,6 +63,8 @@ func testGroupSnapshot(t *testing.T, b *bench) {
 	}
 	b.apply(t, fmt.Sprintf(groupOfClaims, "pair"))
 	b.must(t, "wait", "--for=jsonpath={.status.readyToUse}=true", "volumegroupsnapshot/pair", stepFlag)
+	// The snapshot controller puts it there later: what is deleted before leaves its content, and the snapshots on the array, for ever.
+	b.must(t, "wait", "--for=jsonpath={.metadata.finalizers}", "volumegroupsnapshot/pair", stepFlag)
 	members := strings.Fields(b.must(t, "get", "volumesnapshot", "--output=name"))
 	if len(members) != 2 {
 		t.Errorf("the group has members %v, want 2", members)
