@@ -115,17 +115,23 @@ func (a *Array) checkBinned(ctx context.Context, v api.Volume) error {
 }
 
 // checkSnapshots is ErrBusy where a volume has snapshots, whoever made them: they
-// would go with it. Those that nobody was handed do not count. What is in the
+// would go with it; ErrNotFound where the volume has gone meanwhile. Those that nobody was handed do not count. What is in the
 // recycle bin is always looked at.
 func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
 	if v.Status == api.StatusActive && !a.snapshotted.may(v.VolumeID, a.clock.Now()) {
 		return nil
 	}
 	snapshots, err := a.listSnapshots(ctx, v.VolumeID)
+	if gone(err) { // by a deletion of a process that died, which had not got there yet
+		return fmt.Errorf("volume %d is gone: %w", v.VolumeID, san.ErrNotFound)
+	}
 	if err != nil || len(snapshots) == 0 {
 		return err
 	}
 	groups, err := a.groupMarks(ctx, snapshots)
+	if gone(err) {
+		return fmt.Errorf("a group of its snapshots has gone meanwhile: %w", san.ErrUnavailable)
+	}
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,13 @@ func TestDeletionCalls(t *testing.T) {
 		},
 		"to be kept": {keep: true, want: map[string]int{list: 1, remove: 1}},
 		"at rest":    {rest: atHand, want: map[string]int{look: 1, list: 1, remove: 1, purge: 1}},
+		"purged by a process that has died since": {
+			before: func(t *testing.T, b *bench, _ *Array, v *san.Volume) {
+				b.bin(t, v.Handle.Volume)
+				must(t, b.client.PurgeDeletedVolume(t.Context(), v.Handle.Volume))
+			},
+			want: map[string]int{list: 1},
+		},
 		"deleted by hand": {
 			before: func(t *testing.T, b *bench, _ *Array, v *san.Volume) { b.bin(t, v.Handle.Volume) },
 			want:   map[string]int{list: 1, remove: 1, look: 1, purge: 1},
