@@ -19,7 +19,7 @@ func orphanGroups(snapshots []snapshotOn, names Named, least time.Duration, now 
 	named, wanted := sets.New(names.Groups...), sets.New(names.Snapshots...)
 	at := map[san.GroupHandle]int{} // in found
 	for _, s := range snapshots {
-		if s.Group == (san.GroupHandle{}) || among(named, spellingsOf(s.Group)) {
+		if s.Group == (san.GroupHandle{}) || among(named, s.Group, san.GroupHandle{Array: s.Group.Array, Group: s.Group.Group}) {
 			continue
 		}
 		i, known := at[s.Group]
@@ -33,15 +33,9 @@ func orphanGroups(snapshots []snapshotOn, names Named, least time.Duration, now 
 		members.Insert(s.Handle)
 		found[i].SizeBytes += s.SizeBytes
 		found[i].Members = append(found[i].Members, s.Handle.String())
-		if among(wanted, s.spellings()) {
+		if s.among(wanted) {
 			found[i].Kept = fmt.Sprintf("an object names its member %s", s.Handle)
 		}
 	}
 	return found, members
-}
-
-func spellingsOf(h san.GroupHandle) [2]string {
-	short := h
-	short.UUID = ""
-	return [2]string{h.String(), short.String()}
 }

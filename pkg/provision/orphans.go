@@ -64,7 +64,7 @@ func (f *Flows) Orphans(ctx context.Context, named func(context.Context) (Named,
 	found := orphanSnapshots(snapshots, names, least, now)
 	handles := sets.New(names.Volumes...)
 	for _, v := range volumes {
-		if !among(handles, v.spellings()) {
+		if !v.among(handles) {
 			found = append(found, v.orphan(least, now))
 		}
 	}
@@ -97,22 +97,18 @@ func inventory(ctx context.Context, m placement.Member) (volumes []volumeOn, sna
 	return volumes, snapshots, err
 }
 
-// spellings are the two ways to write a handle: one written by hand may lack its
-// last part.
-func (v volumeOn) spellings() [2]string {
-	short := v.Handle
-	short.UUID = ""
-	return [2]string{v.Handle.String(), short.String()}
+// among tells whether a handle is among those that objects name: one that was written
+// by hand may lack its last part, as short does.
+func among(handles sets.Set[string], h, short fmt.Stringer) bool {
+	return handles.HasAny(h.String(), short.String())
 }
 
-func (s snapshotOn) spellings() [2]string {
-	short := s.Handle
-	short.UUID = ""
-	return [2]string{s.Handle.String(), short.String()}
+func (v volumeOn) among(handles sets.Set[string]) bool {
+	return among(handles, v.Handle, san.Handle{Array: v.Handle.Array, Volume: v.Handle.Volume})
 }
 
-func among(handles sets.Set[string], spellings [2]string) bool {
-	return handles.HasAny(spellings[:]...)
+func (s snapshotOn) among(handles sets.Set[string]) bool {
+	return among(handles, s.Handle, san.SnapshotHandle{Array: s.Handle.Array, Snapshot: s.Handle.Snapshot})
 }
 
 func (v volumeOn) orphan(least time.Duration, now time.Time) Orphan {
@@ -140,7 +136,7 @@ func orphanSnapshots(snapshots []snapshotOn, names Named, least time.Duration, n
 	groups, members := orphanGroups(snapshots, names, least, now)
 	handles := sets.New(names.Snapshots...)
 	for _, s := range snapshots {
-		if !members.Has(s.Handle) && !among(handles, s.spellings()) {
+		if !members.Has(s.Handle) && !s.among(handles) {
 			found = append(found, s.orphan(least, now))
 		}
 	}
