@@ -61,15 +61,20 @@ type Array struct {
 	initiators  keyLocks[string]
 	groups      groupCache
 	recent      recent
+	latest      latest
 	snapshotted snapshotted
-	access      int // see accessLength
+	doomed      noted // volumes that this process began to remove, never handed out
+	filling     noted // clones that outlasted their call, seen without their content
+	access      int   // see accessLength
 	chap        atomic.Pointer[CHAP]
 
 	joins, parts batcher[san.Node, int64, none] // volumes into and out of a node's group
 	listing      batcher[none, none, []api.Session]
 
-	snapshotNames      keyLocks[string]
-	snapshotGroupNames keyLocks[string]
+	snapshotNames        keyLocks[string]
+	snapshotGroupNames   keyLocks[string]
+	doomedSnapshots      noted
+	doomedSnapshotGroups noted
 
 	looks     batcher[none, int64, *api.Volume] // nil = there is none of that id
 	deletions batcher[none, int64, api.Volume]
@@ -107,7 +112,7 @@ func New(c Config) (*Array, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	a := &Array{config: c, client: c.Client, clock: c.Clock, access: accessLength()}
+	a := &Array{config: c, client: c.Client, clock: c.Clock, access: accessLength(), latest: latest{by: shortHash(c.Incarnation)[:markDigits]}}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
 	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
 	a.listing.patience, a.looks.patience, a.deletions.patience, a.purges.patience = batchPatience, batchPatience, batchPatience, batchPatience

@@ -63,8 +63,8 @@ func describeSource(s san.Source) string {
 	return "volume " + s.Volume.String()
 }
 
-// createClone goes on with a pending clone of the same source and size, or
-// begins one.
+// createClone goes on with a clone of the same source and size that had not got its
+// content when its call ended, or begins one.
 func (a *Array) createClone(ctx context.Context, key nameKey, pending []candidate, s shape, req san.CreateRequest) (v api.Volume, r record, err error) {
 	o, err := a.origin(ctx, req.Source)
 	if err != nil {
@@ -75,11 +75,12 @@ func (a *Array) createClone(ctx context.Context, key nameKey, pending []candidat
 		return v, r, fmt.Errorf("%s has %d bytes: %w", describeSource(req.Source), o.size, err)
 	}
 	for i, c := range pending {
-		if c.record.source == o.mark && c.volume.TotalSize == size {
+		if c.record.source == o.mark && c.volume.TotalSize == size && (c.volume.Status != api.StatusActive || a.followed(c.volume)) {
 			if err := a.discard(ctx, append(pending[:i:i], pending[i+1:]...)); err != nil {
 				return v, r, err
 			}
 			if v, err = a.filled(ctx, c.volume); err != nil {
+				a.follow(c.volume)
 				return v, r, err
 			}
 			return a.claimClone(ctx, v, c.record, s, req)
@@ -118,10 +119,29 @@ func (a *Array) clone(ctx context.Context, key nameKey, o origin, size int64, r 
 		}
 		return done, err
 	})
-	if err != nil {
-		return api.Volume{}, fmt.Errorf("clone %d of volume %d: %w", begun.VolumeID, o.volume, err)
+	made := api.Volume{VolumeID: begun.VolumeID}
+	if err == nil {
+		made, err = a.filled(ctx, made)
+	} else {
+		err = fmt.Errorf("clone %d of volume %d: %w", begun.VolumeID, o.volume, err)
 	}
-	return a.filled(ctx, api.Volume{VolumeID: begun.VolumeID})
+	if err != nil {
+		a.follow(made)
+	}
+	return made, err
+}
+
+// clonePatience is how long a clone that got its content between two calls waits for
+// the second: for longer than provisioners pause.
+const clonePatience = 15 * time.Minute
+
+// follow takes note that a clone had not got its content when its call ended.
+func (a *Array) follow(v api.Volume) { a.filling.add(v.VolumeID, a.clock.Now(), clonePatience) }
+
+// followed tells whether a clone may be gone on with: nobody has removed it before
+// it had its content, and until then this process saw it.
+func (a *Array) followed(v api.Volume) bool {
+	return a.filling.has(v.VolumeID, a.clock.Now(), clonePatience)
 }
 
 // filled waits for a clone to have its content.
@@ -179,11 +199,7 @@ func (a *Array) wait(ctx context.Context, done func() (bool, error)) error {
 func (a *Array) claimClone(ctx context.Context, v api.Volume, r record, s shape, req san.CreateRequest) (api.Volume, record, error) {
 	r.state, r.note, r.keep = stateClaimed, req.Note, req.Keep
 	r = a.ownedBy(r, req.Owner, v.Name)
-	attributes, err := r.attributes(v.Name)
-	if err != nil {
-		return v, r, err
-	}
-	request := api.ModifyVolumeRequest{VolumeID: v.VolumeID, Attributes: attributes}
+	request := api.ModifyVolumeRequest{VolumeID: v.VolumeID}
 	request.QoS, request.QoSPolicyID, request.AssociateWithQoSPolicy = s.wire()
 	if s.policy == 0 && s.asked == (qos.Values{}) {
 		defaults, err := a.defaultQoS(ctx)
@@ -193,6 +209,6 @@ func (a *Array) claimClone(ctx context.Context, v api.Volume, r record, s shape,
 		request.QoS = &defaults
 	}
 	klog.FromContext(ctx).V(2).Info("Clone has its content", "volumeID", v.VolumeID, "source", r.source)
-	v, err = a.change(ctx, v, request)
+	v, err := a.change(ctx, v, r, request)
 	return v, r, err
 }

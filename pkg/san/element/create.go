@@ -14,6 +14,8 @@ import (
 // Create returns the volume of that name. The array allows duplicate names, and
 // a CreateVolume may land after its caller died; so what it makes is pending
 // until a second call claims it, and only a claimed volume is ever handed out.
+// What another call left pending is removed, not claimed: somebody else's removal
+// of it may be on its way.
 func (a *Array) Create(ctx context.Context, req san.CreateRequest) (*san.Volume, error) {
 	v, r, err := a.create(ctx, req)
 	if err != nil {
@@ -61,14 +63,6 @@ func (a *Array) create(ctx context.Context, req san.CreateRequest) (v api.Volume
 	if !req.Source.IsZero() {
 		return a.createClone(ctx, key, found.pending, shape, req)
 	}
-	for i, c := range found.pending {
-		if c.record.source == "" && c.volume.TotalSize == size && shape.equals(c.volume) {
-			if err := a.discard(ctx, append(found.pending[:i:i], found.pending[i+1:]...)); err != nil {
-				return v, r, err
-			}
-			return a.claim(ctx, c.volume, c.record, req)
-		}
-	}
 	if err := a.discard(ctx, found.pending); err != nil {
 		return v, r, err
 	}
@@ -109,14 +103,6 @@ func (a *Array) make(ctx context.Context, key nameKey, size int64, shape shape, 
 	}
 	r.state = stateClaimed
 	v, err = a.write(ctx, v, r)
-	return v, r, err
-}
-
-// claim makes a volume that an earlier call left pending the one of its name.
-func (a *Array) claim(ctx context.Context, v api.Volume, r record, req san.CreateRequest) (api.Volume, record, error) {
-	r.state, r.note, r.keep = stateClaimed, req.Note, req.Keep
-	r = a.ownedBy(r, req.Owner, v.Name)
-	v, err := a.write(ctx, v, r)
 	return v, r, err
 }
 
@@ -174,6 +160,8 @@ func (a *Array) lookUp(ctx context.Context, key nameKey, name string) (lookUp, e
 				v.VolumeID, key.account, r.owner.Cluster, a.config.Cluster, r.name, san.ErrExists)
 		}
 		switch {
+		case a.doomed.has(v.VolumeID, a.clock.Now(), lateness):
+			found.left = append(found.left, candidate{v, r})
 		case r.pending():
 			found.pending = append(found.pending, candidate{v, r})
 		case found.claimed == nil:
@@ -183,6 +171,12 @@ func (a *Array) lookUp(ctx context.Context, key nameKey, name string) (lookUp, e
 		}
 	}
 	return found, nil
+}
+
+// neverHandedOut tells whether nobody was given the volume. The claim of one that
+// this process began to remove may land late.
+func (a *Array) neverHandedOut(v api.Volume, r record) bool {
+	return r.pending() || a.doomed.has(v.VolumeID, a.clock.Now(), lateness)
 }
 
 // untouched tells that a volume cannot hold anything of a caller's: no node ever
@@ -196,6 +190,7 @@ func untouched(v api.Volume, r record) bool {
 func (a *Array) discard(ctx context.Context, left []candidate) error {
 	var failures []error
 	for _, c := range left {
+		a.doomed.add(c.volume.VolumeID, a.clock.Now(), lateness)
 		if err := a.remove(ctx, c.volume); err != nil {
 			failures = append(failures, fmt.Errorf("purge volume %d of that name, never handed out: %w", c.volume.VolumeID, err))
 			continue

@@ -41,7 +41,7 @@ func (a *Array) delete(ctx context.Context, h san.Handle) (purged bool, err erro
 	}
 	defer unlock()
 	v, r, known := a.recall(ctx, h, atHand)
-	if !known || !a.isPlain(v, r) {
+	if !known || !a.isPlain(v, r) || len(r.grants) > 0 {
 		// A deleted volume is found as well: a call that was cut off between the
 		// deletion and the purge is finished.
 		if v, err = a.find(ctx, h); err != nil {
@@ -53,6 +53,14 @@ func (a *Array) delete(ctx context.Context, h san.Handle) (purged bool, err erro
 	}
 	if v.Status == api.StatusDeleted && (r.stays() || h.UUID == "") {
 		return false, nil // to be kept, or not proven ours: left to the array's own purge
+	}
+	if v.Status != api.StatusDeleted && len(r.grants) > 0 {
+		if v, r, err = a.mend(ctx, v, r); err == nil {
+			v, r, err = a.dropVoid(ctx, v, r)
+		}
+		if err != nil {
+			return false, err
+		}
 	}
 	if v.Status != api.StatusDeleted && len(r.grants) > 0 {
 		return false, fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
@@ -152,10 +160,12 @@ func (a *Array) checkSnapshots(ctx context.Context, v api.Volume) error {
 // group that it is of: a member bears no mark of its own.
 func (a *Array) neverHanded(s api.Snapshot, groups map[int64]mark) bool {
 	m, err := readMark("snapshot", s.SnapshotID, s.Name, s.Attributes)
+	doomed := a.doomedSnapshots.has(s.SnapshotID, a.clock.Now(), lateness)
 	if g, ok := groups[s.GroupID]; ok {
 		m, err = g, nil
+		doomed = a.doomedSnapshotGroups.has(s.GroupID, a.clock.Now(), lateness)
 	}
-	return err == nil && m.pending && m.cluster == a.config.Cluster
+	return err == nil && (m.pending || doomed) && m.cluster == a.config.Cluster
 }
 
 // remove deletes a volume that was never handed out, and purges it.
@@ -246,13 +256,14 @@ func (a *Array) purgePending(ctx context.Context, key nameKey) error {
 	return a.discard(ctx, a.pendingOf(volumes, key))
 }
 
-// pendingOf picks this cluster's pending volumes of a name.
+// pendingOf picks what was never handed out of a name, but for clones that their
+// caller may yet go on with.
 func (a *Array) pendingOf(volumes []api.Volume, key nameKey) []candidate {
 	var pending []candidate
 	for _, v := range volumes {
 		r, err := readRecord(v)
 		if err == nil && v.Name == key.name && v.AccountID == key.account && v.Status == api.StatusActive &&
-			r.pending() && r.owner.Cluster == a.config.Cluster {
+			r.owner.Cluster == a.config.Cluster && a.neverHandedOut(v, r) && !a.followed(v) {
 			pending = append(pending, candidate{v, r})
 		}
 	}

@@ -106,7 +106,7 @@ func (a *Array) Confirm(ctx context.Context, h san.Handle, n san.Node, epoch int
 		return fail("confirm fence of volume", h, err)
 	}
 	defer unlock()
-	v, r, err := a.load(ctx, h)
+	v, r, err := a.reload(ctx, h)
 	if errors.Is(err, san.ErrNotFound) {
 		return nil
 	}

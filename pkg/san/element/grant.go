@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/klog/v2"
+
 	api "github.com/san-csi/san-csi/pkg/element"
 	"github.com/san-csi/san-csi/pkg/san"
 )
@@ -54,6 +56,11 @@ func (a *Array) grant(ctx context.Context, h san.Handle, n san.Node, m san.Mode)
 	}
 	if epoch := r.barring(n); epoch != 0 {
 		return nil, &san.FencedError{Volume: h, Node: n, Epoch: epoch}
+	}
+	if checkHolders(r, n, m) != nil {
+		if v, r, err = a.dropVoid(ctx, v, r); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkHolders(r, n, m); err != nil {
 		return nil, err
@@ -107,13 +114,7 @@ func (a *Array) give(ctx context.Context, h san.Handle, v api.Volume, r record, 
 	}
 	var chap *proof
 	if err == nil {
-		chap, err = a.prove(ctx, n, anew)
-	}
-	if g, known, _ := a.groups.get(n.IQN); err == nil && (!known || !slices.Contains(v.VolumeAccessGroups, g.ID)) {
-		err = a.join(ctx, n, v.VolumeID)
-	}
-	if err == nil {
-		err = a.stillProves(n, chap)
+		chap, err = a.seat(ctx, v, n, anew)
 	}
 	if err != nil {
 		if anew && (errors.Is(err, errMoved) || !errors.Is(fail("join", n, err), san.ErrUnavailable)) {
@@ -122,10 +123,26 @@ func (a *Array) give(ctx context.Context, h san.Handle, v api.Volume, r record, 
 		}
 		return nil, err
 	}
+	a.latest.let(v.VolumeID, n, a.clock.Now())
 	return &san.Grant{
 		IQN: v.IQN, Portals: a.portals(info), LUN: 0, NAA: strings.ToLower(v.NAA), SizeBytes: v.TotalSize,
 		Epoch: r.grants[r.holderOf(n.IQN)].epoch, ReadOnly: m.ReadOnly, Blank: r.blank, Clone: r.source != "", CHAP: chap.given(),
 	}, nil
+}
+
+// seat puts a volume into the node's group, unless it is there, and returns how
+// its initiator has to log in.
+func (a *Array) seat(ctx context.Context, v api.Volume, n san.Node, anew bool) (*proof, error) {
+	chap, err := a.prove(ctx, n, anew)
+	if err != nil {
+		return nil, err
+	}
+	if g, known, _ := a.groups.get(n.IQN); !known || !slices.Contains(v.VolumeAccessGroups, g.ID) {
+		if err := a.join(ctx, n, v.VolumeID); err != nil {
+			return nil, err
+		}
+	}
+	return chap, a.stillProves(n, chap)
 }
 
 // checkHolders refuses a grant beside another node's unless both are shared, and
@@ -183,4 +200,65 @@ func (a *Array) dropStrays(ctx context.Context, v api.Volume, r record) (api.Vol
 		}
 	}
 	return v, r, nil
+}
+
+// dropVoid forgets the grants that let nobody in, as a record leaves that landed
+// after its caller gave up: neither group nor session has the node. One that this
+// process gave is none of them: it has lost its place in the group, and reseat
+// gives it back.
+func (a *Array) dropVoid(ctx context.Context, v api.Volume, r record) (api.Volume, record, error) {
+	groups, err := a.groupsOf(ctx, v)
+	if err != nil {
+		return v, r, err
+	}
+	given := a.latest.in(v.VolumeID, a.clock.Now())
+	for _, n := range r.nodes() {
+		if seated(groups, v.VolumeID, n) || slices.Contains(given, n) {
+			continue
+		}
+		sessions, err := a.sessions(ctx, v.VolumeID, n.IQN)
+		if err != nil {
+			return v, r, err
+		}
+		if len(sessions) > 0 {
+			continue
+		}
+		klog.FromContext(ctx).Info("Grant that lets nobody in is dropped", "volumeID", v.VolumeID, "node", n)
+		if v, r, err = a.forget(ctx, v, r, n); err != nil {
+			return v, r, err
+		}
+	}
+	return v, r, nil
+}
+
+// reseat puts a volume back into the groups of the nodes that this process let in:
+// a call that landed late took it out, or deleted the group.
+func (a *Array) reseat(ctx context.Context, v api.Volume, r record) error {
+	groups, err := a.groupsOf(ctx, v)
+	if err != nil {
+		return err
+	}
+	for _, n := range a.unseated(v, r, groups) {
+		klog.FromContext(ctx).Info("Node gets back a volume that a late call took from it", "volumeID", v.VolumeID, "node", n)
+		if _, err := a.seat(ctx, v, n, false); err != nil {
+			return fmt.Errorf("give it back to %s: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// unseated are the nodes with a grant that this process let in, and whose groups,
+// as these tell, do not hold the volume.
+func (a *Array) unseated(v api.Volume, r record, groups []group) []san.Node {
+	return slices.DeleteFunc(slices.Clone(a.latest.in(v.VolumeID, a.clock.Now())), func(n san.Node) bool {
+		return r.holderOf(n.IQN) < 0 || seated(groups, v.VolumeID, n)
+	})
+}
+
+// seated tells whether one of the groups lets the node have the volume.
+func seated(groups []group, volume int64, n san.Node) bool {
+	return slices.ContainsFunc(groups, func(g group) bool {
+		in, ok := g.node()
+		return ok && in == n && slices.Contains(g.Volumes, volume)
+	})
 }

@@ -18,6 +18,7 @@ import (
 type keeper struct {
 	what   string
 	locks  *keyLocks[string] // by the caller's name
+	doomed *noted            // what this process began to remove, never handed out
 	list   func(context.Context) ([]kept, error)
 	create func(ctx context.Context, volumes []int64, name string, attributes api.Attributes) (kept, error)
 	rename func(ctx context.Context, id int64, name string) error
@@ -27,8 +28,9 @@ type keeper struct {
 // keep returns what is kept under a name, or keeps the volumes' content under
 // it. The array allows duplicate names, and a call may land after its caller
 // died; so what is made bears a pending name until a second call gives it its
-// own, and only then is it ever handed out. The volumes are locked meanwhile,
-// in the order of their ids, so that none is deleted.
+// own, and only then is it ever handed out. What another call left pending is
+// removed, not taken: somebody else's removal of it may be on its way. The volumes
+// are locked meanwhile, in the order of their ids, so that none is deleted.
 func (a *Array) keep(ctx context.Context, k keeper, name string, sources []san.Handle) (kept, error) {
 	if name == "" || len(name) > maxNameBytes {
 		return kept{}, fmt.Errorf("name of %d bytes: must be 1 to %d: %w", len(name), maxNameBytes, san.ErrInvalid)
@@ -53,10 +55,10 @@ func (a *Array) keep(ctx context.Context, k keeper, name string, sources []san.H
 	if err != nil {
 		return kept{}, err
 	}
+	if err := a.discardKept(ctx, k, pending); err != nil {
+		return kept{}, err
+	}
 	if claimed != nil {
-		if err := a.discardKept(ctx, k, pending); err != nil {
-			return kept{}, err
-		}
 		if !slices.Equal(claimed.volumes, volumes) {
 			return kept{}, fmt.Errorf("%s %d has that name and is of volumes %v, asked for are %v: %w", k.what, claimed.id, claimed.volumes, volumes, san.ErrExists)
 		}
@@ -67,17 +69,7 @@ func (a *Array) keep(ctx context.Context, k keeper, name string, sources []san.H
 			return kept{}, err
 		}
 	}
-	i := slices.IndexFunc(pending, func(p kept) bool { return slices.Equal(p.volumes, volumes) })
-	if i < 0 {
-		if err := a.discardKept(ctx, k, pending); err != nil {
-			return kept{}, err
-		}
-		return a.makeKept(ctx, k, name, volumes)
-	}
-	if err := a.discardKept(ctx, k, slices.Delete(slices.Clone(pending), i, i+1)); err != nil {
-		return kept{}, err
-	}
-	return pending[i], k.rename(ctx, pending[i].id, mapName(name))
+	return a.makeKept(ctx, k, name, volumes)
 }
 
 func (a *Array) makeKept(ctx context.Context, k keeper, name string, volumes []int64) (kept, error) {
@@ -100,7 +92,7 @@ func (a *Array) keptAs(ctx context.Context, k keeper, name string) (claimed *kep
 	for _, one := range all {
 		switch {
 		case one.mark.cluster != a.config.Cluster || one.mark.name != name:
-		case !one.mark.pending && claimed == nil:
+		case claimed == nil && !a.unkept(k, one):
 			claimed = &one
 		default:
 			pending = append(pending, one)
@@ -114,6 +106,7 @@ func (a *Array) keptAs(ctx context.Context, k keeper, name string) (claimed *kep
 func (a *Array) discardKept(ctx context.Context, k keeper, pending []kept) error {
 	var failures []error
 	for _, one := range pending {
+		k.doomed.add(one.id, a.clock.Now(), lateness)
 		if err := k.remove(ctx, one.id); err != nil && !gone(err) {
 			failures = append(failures, fmt.Errorf("remove %s %d of that name, never handed out: %w", k.what, one.id, err))
 			continue
@@ -132,7 +125,7 @@ func (a *Array) sweepKept(ctx context.Context, k keeper) error {
 	}
 	swept := map[string]bool{}
 	for _, one := range all {
-		if one.mark.cluster != a.config.Cluster || !one.mark.pending || swept[one.mark.name] {
+		if one.mark.cluster != a.config.Cluster || !a.unkept(k, one) || swept[one.mark.name] {
 			continue
 		}
 		swept[one.mark.name] = true
@@ -141,6 +134,12 @@ func (a *Array) sweepKept(ctx context.Context, k keeper) error {
 		}
 	}
 	return nil
+}
+
+// unkept tells whether nobody was handed it. The renaming of one that this process
+// began to remove may land late.
+func (a *Array) unkept(k keeper, one kept) bool {
+	return one.mark.pending || k.doomed.has(one.id, a.clock.Now(), lateness)
 }
 
 func (a *Array) sweepName(ctx context.Context, k keeper, name string) error {

@@ -18,7 +18,7 @@ func (a *Array) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Vo
 		return nil, fail("modify volume", h, err)
 	}
 	defer unlock()
-	v, r, err := a.load(ctx, h)
+	v, r, err := a.reload(ctx, h)
 	if err != nil {
 		return nil, fail("modify volume", h, err)
 	}
@@ -33,7 +33,7 @@ func (a *Array) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Vo
 		return nil, fail("modify volume", h, err)
 	}
 	if request.TotalSize != 0 || request.QoS != nil || request.QoSPolicyID != 0 || request.Attributes != nil {
-		if v, err = a.change(ctx, v, request); err != nil {
+		if v, err = a.change(ctx, v, r, request); err != nil {
 			return nil, fail("modify volume", h, err)
 		}
 	}

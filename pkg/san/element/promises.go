@@ -18,7 +18,7 @@ func (a *Array) Promises(ctx context.Context) ([]san.Promise, error) {
 	}
 	var promises []san.Promise
 	err := a.pages(ctx, api.ListVolumesRequest{}, func(v api.Volume) (bool, error) {
-		promises = append(promises, promiseOf(v))
+		promises = append(promises, a.promiseOf(v))
 		return true, nil
 	})
 	if err != nil {
@@ -27,13 +27,18 @@ func (a *Array) Promises(ctx context.Context) ([]san.Promise, error) {
 	return promises, nil
 }
 
-func promiseOf(v api.Volume) san.Promise {
+// promiseOf counts a floor that a late call has put back as what it will be mended
+// to, where that is more.
+func (a *Array) promiseOf(v api.Volume) san.Promise {
 	p := san.Promise{
 		Volume: v.VolumeID, Name: v.Name, SizeBytes: v.TotalSize, Claimed: true, Deleted: v.Status == api.StatusDeleted,
 		QoS: qos.Values{Min: v.QoS.MinIOPS, Max: v.QoS.MaxIOPS, Burst: v.QoS.BurstIOPS},
 	}
 	if r, err := readRecord(v); err == nil {
 		p.Owner, p.Name, p.Claimed, p.Nodes = r.owner, r.name, !r.pending(), len(r.grants)
+		if w, late := a.latest.overtaken(v, r, a.clock.Now()); late {
+			p.QoS.Min = max(p.QoS.Min, w.qos.MinIOPS)
+		}
 	}
 	return p
 }

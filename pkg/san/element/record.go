@@ -29,6 +29,7 @@ const (
 	keyGrants  = keyPrefix + "grants" // <node id>=<epoch>, 's' if shared, 'r' if read only; separated by spaces
 	keyFence   = keyPrefix + "fence"  // <former access> <tag of a node in grants>: a fence is under way
 	keyFenced  = keyPrefix + "fenced" // <mark of a node>=<epoch>; separated by spaces: no grant to it until it has confirmed
+	keyWrite   = keyPrefix + "write"  // which one it was: see latest
 	keyTag     = keyPrefix + "tag"    // of an access group: its node's tag
 
 	maxAttributeBytes = 999 // Element takes less than 1000
@@ -51,6 +52,7 @@ type record struct {
 	grants  []holder
 	fence   *fence
 	fenced  []fenced
+	mark    string         // of its writing, "" = none
 	foreign api.Attributes // other clients' keys
 }
 
@@ -132,7 +134,7 @@ func readRecord(v api.Volume) (record, error) {
 		texts[key] = text
 	}
 	r.owner = san.Owner{Cluster: texts[keyCluster], PVC: texts[keyPVC], PV: texts[keyPV], StorageClass: texts[keyClass]}
-	r.state, r.source = texts[keyState], texts[keySource]
+	r.state, r.source, r.mark = texts[keyState], texts[keySource], texts[keyWrite]
 	r.blank, r.keep = texts[keyBlank] == "1", texts[keyKeep] == "1"
 	for key, to := range map[string]*string{keyName: &r.name, keyNote: &r.note} {
 		packed, ok := texts[key]
@@ -201,6 +203,7 @@ func accessLength() int {
 // longest note and so many bytes of access are added.
 func (r record) fits(elementName string, access int) bool {
 	r.note += strings.Repeat("n", max(0, san.NoteLength-len(r.note)))
+	r.mark = strings.Repeat("m", longestMark)
 	length, err := r.length(elementName, r.texts(elementName))
 	return err == nil && length+access <= maxAttributeBytes
 }
@@ -251,7 +254,7 @@ func (r record) texts(elementName string) []keyText {
 	for _, f := range r.fenced {
 		out = append(out, f.String())
 	}
-	texts = append(texts, keyText{keyGrants, strings.Join(grants, " ")}, keyText{keyFenced, strings.Join(out, " ")})
+	texts = append(texts, keyText{keyGrants, strings.Join(grants, " ")}, keyText{keyFenced, strings.Join(out, " ")}, keyText{keyWrite, r.mark})
 	if r.fence != nil {
 		texts = append(texts, keyText{keyFence, r.fence.former + " " + r.fence.node.Tag})
 	}

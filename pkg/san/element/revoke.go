@@ -156,7 +156,7 @@ func (a *Array) finishFence(ctx context.Context, v api.Volume, r record) (api.Vo
 		return v, r, err
 	}
 	if v.Access != api.AccessLocked {
-		locked, err := a.change(ctx, v, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: api.AccessLocked})
+		locked, err := a.change(ctx, v, r, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: api.AccessLocked})
 		if err != nil {
 			return v, r, err
 		}
@@ -166,11 +166,7 @@ func (a *Array) finishFence(ctx context.Context, v api.Volume, r record) (api.Vo
 		return v, r, fmt.Errorf("volume %d is locked and initiator %s still has a session on it: %w: %w", v.VolumeID, f.node.IQN, san.ErrUnavailable, err)
 	}
 	r = r.bar(f.node).without(f.node)
-	attributes, err := r.attributes(v.Name)
-	if err != nil {
-		return v, r, err
-	}
-	v, err = a.change(ctx, v, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: f.former, Attributes: attributes})
+	v, err := a.change(ctx, v, r, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Access: f.former})
 	return v, r, err
 }
 

@@ -119,14 +119,6 @@ func (s shape) fits(v api.Volume) bool {
 	return same(s.asked.Min, v.QoS.MinIOPS) && same(s.asked.Max, v.QoS.MaxIOPS) && same(s.asked.Burst, v.QoS.BurstIOPS)
 }
 
-// equals tells whether a volume is as this shape would be made now.
-func (s shape) equals(v api.Volume) bool {
-	if s.policy == 0 && v.QoSPolicyID != nil {
-		return false
-	}
-	return s.fits(v) && (s.policy != 0 || s.asked == (qos.Values{}) || v.QoS == s.resolved)
-}
-
 func (s shape) String() string {
 	if s.policy != 0 {
 		return fmt.Sprintf("policy %q", s.name)

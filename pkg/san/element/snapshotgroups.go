@@ -19,7 +19,7 @@ const defaultGroupSize = 32
 // groupSnapshots keeps content in groups of snapshots.
 func (a *Array) groupSnapshots() keeper {
 	return keeper{
-		what: "group snapshot", locks: &a.snapshotGroupNames,
+		what: "group snapshot", locks: &a.snapshotGroupNames, doomed: &a.doomedSnapshotGroups,
 		list: func(ctx context.Context) ([]kept, error) {
 			all, err := a.client.ListGroupSnapshots(ctx, api.ListGroupSnapshotsRequest{})
 			var found []kept

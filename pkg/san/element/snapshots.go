@@ -18,7 +18,7 @@ import (
 // snapshots keeps content in snapshots of no group.
 func (a *Array) snapshots() keeper {
 	return keeper{
-		what: "snapshot", locks: &a.snapshotNames,
+		what: "snapshot", locks: &a.snapshotNames, doomed: &a.doomedSnapshots,
 		list: func(ctx context.Context) ([]kept, error) {
 			all, err := a.listSnapshots(ctx, 0)
 			var found []kept

@@ -65,9 +65,12 @@ func (a *Array) sweepVolume(ctx context.Context, array string, v api.Volume, gro
 		return err
 	}
 	switch {
-	case r.pending() && v.Status == api.StatusDeleted:
+	case a.neverHandedOut(v, r) && v.Status == api.StatusDeleted:
 		return a.sweepDeleted(ctx, v)
-	case r.pending():
+	case r.pending() && r.source != "" && v.Status != api.StatusActive:
+		a.follow(v)
+		return nil
+	case a.neverHandedOut(v, r):
 		return a.sweepPending(ctx, nameKey{v.AccountID, v.Name})
 	case v.Status != api.StatusActive:
 		return nil // handed out and deleted since: its deletion's retry purges it
@@ -76,7 +79,8 @@ func (a *Array) sweepVolume(ctx context.Context, array string, v api.Volume, gro
 		n, ok := g.node()
 		return ok && slices.Contains(g.Volumes, v.VolumeID) && !slices.Contains(r.nodes(), n)
 	})
-	if r.fence == nil && !stray {
+	_, late := a.latest.overtaken(v, r, a.clock.Now())
+	if r.fence == nil && !stray && !late && len(a.unseated(v, r, groups)) == 0 {
 		return nil
 	}
 	return a.sweepAccess(ctx, san.Handle{Array: array, Volume: v.VolumeID, UUID: uuidPart(v)})
@@ -104,7 +108,8 @@ func (a *Array) sweepDeleted(ctx context.Context, v api.Volume) error {
 	return a.remove(ctx, v)
 }
 
-// sweepAccess finishes a fence and drops members that nobody was granted.
+// sweepAccess undoes what landed late, finishes a fence, drops members that nobody
+// was granted and gives back places that were lost.
 func (a *Array) sweepAccess(ctx context.Context, h san.Handle) error {
 	unlock, err := a.volumes.lock(ctx, h.Volume)
 	if err != nil {
@@ -124,8 +129,10 @@ func (a *Array) sweepAccess(ctx context.Context, h san.Handle) error {
 	if v, r, err = a.finishFence(ctx, v, r); err != nil {
 		return err
 	}
-	_, _, err = a.dropStrays(ctx, v, r)
-	return err
+	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
+		return err
+	}
+	return a.reseat(ctx, v, r)
 }
 
 // sweepGroup deletes a group that was left empty. A Grant that was about to use

@@ -2,6 +2,7 @@ package element
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -88,28 +89,50 @@ func (a *Array) read(v api.Volume) (record, error) {
 // write replaces a volume's attributes. Its caller holds the volume's lock, or
 // its name's where it was not handed out yet.
 func (a *Array) write(ctx context.Context, v api.Volume, r record) (api.Volume, error) {
-	attributes, err := r.attributes(v.Name)
-	if err != nil {
-		return v, err
-	}
-	return a.change(ctx, v, api.ModifyVolumeRequest{VolumeID: v.VolumeID, Attributes: attributes})
+	return a.change(ctx, v, r, api.ModifyVolumeRequest{VolumeID: v.VolumeID})
 }
 
-// change is ModifyVolume, and remembers what the array made of it. Its caller
-// holds the same lock as write's.
-func (a *Array) change(ctx context.Context, v api.Volume, r api.ModifyVolumeRequest) (api.Volume, error) {
-	changed, err := a.client.ModifyVolume(ctx, r)
+// change is ModifyVolume, which also writes the record of a volume of ours under a
+// mark of its own, and remembers what the array made of it. Its caller holds the
+// same lock as write's.
+func (a *Array) change(ctx context.Context, v api.Volume, r record, request api.ModifyVolumeRequest) (api.Volume, error) {
+	var err error
+	if r.owner.Cluster == a.config.Cluster {
+		if request.Attributes, r.mark, err = a.marked(v, r); err != nil {
+			return v, err
+		}
+	}
+	changed, err := a.client.ModifyVolume(ctx, request)
 	if err != nil {
 		a.recent.drop(v.VolumeID)
+		a.latest.doubt(v.VolumeID)
 		return v, err
 	}
-	a.recent.put(changed, a.clock.Now())
+	now := a.clock.Now()
+	a.recent.put(changed, now)
+	a.latest.put(changed, r, now)
 	return changed, nil
 }
 
-// reload is load for whoever holds the volume's lock, and remembers it.
+// marked are a record's attributes with a new mark, or without one where the
+// array would not keep so much.
+func (a *Array) marked(v api.Volume, r record) (api.Attributes, string, error) {
+	r.mark = a.latest.mark()
+	attributes, err := r.attributes(v.Name)
+	if errors.Is(err, san.ErrExhausted) {
+		r.mark = ""
+		attributes, err = r.attributes(v.Name)
+	}
+	return attributes, r.mark, err
+}
+
+// reload is load for whoever holds the volume's lock: it undoes what landed late,
+// and remembers the volume.
 func (a *Array) reload(ctx context.Context, h san.Handle) (api.Volume, record, error) {
 	v, r, err := a.load(ctx, h)
+	if err == nil {
+		v, r, err = a.mend(ctx, v, r)
+	}
 	if err != nil {
 		a.recent.drop(h.Volume)
 		return v, r, err
