@@ -112,7 +112,7 @@ func New(c Config) (*Array, error) {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}
-	a := &Array{config: c, client: c.Client, clock: c.Clock, access: accessLength(), latest: latest{by: shortHash(c.Incarnation)[:markDigits]}}
+	a := &Array{config: c, client: c.Client, clock: c.Clock, access: accessLength(), latest: latest{by: shortHash(c.Incarnation)[:markDigits], began: c.Clock.Now()}}
 	a.joins.call, a.parts.call, a.listing.call = a.admit, a.expel, a.listSessions
 	a.looks.call, a.deletions.call, a.purges.call = a.lookAll, a.deleteAll, a.purgeAll
 	a.listing.patience, a.looks.patience, a.deletions.patience, a.purges.patience = batchPatience, batchPatience, batchPatience, batchPatience

@@ -86,6 +86,18 @@ func TestLateCallOnAVolume(t *testing.T) {
 			since: func(t *testing.T, a *Array, v san.Volume) { give(t, a, v, first, san.Mode{}) },
 			want:  expectSeated(first),
 		},
+		"taken out of its group, repeated, before a new grant, by one that died": {
+			method: "RemoveVolumesFromVolumeAccessGroup",
+			given: func(t *testing.T, b *bench, _ *Array, v san.Volume) {
+				dead := b.open(t, "east", "dead")
+				give(t, dead, *makeVolume(t, dead, "pvc-2"), first, san.Mode{})
+				give(t, dead, v, first, san.Mode{})
+				must(t, dead.Revoke(t.Context(), v.Handle, first))
+				give(t, dead, v, first, san.Mode{})
+			},
+			since: func(*testing.T, *Array, san.Volume) {},
+			want:  expectSeated(first),
+		},
 		"the group's deletion by one that died, before a new grant": {
 			method: "DeleteVolumeAccessGroup",
 			given: func(t *testing.T, b *bench, _ *Array, v san.Volume) {
@@ -99,8 +111,8 @@ func TestLateCallOnAVolume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
+			v := *makeVolume(t, b.open(t, "east", "maker"), "pvc-1")
 			a := b.open(t, "east", "one")
-			v := *makeVolume(t, a, "pvc-1")
 			late := b.gate.hold(c.method)
 			c.given(t, b, a, v)
 			c.since(t, a, v)
@@ -109,6 +121,21 @@ func TestLateCallOnAVolume(t *testing.T) {
 			c.want(t, b, a, v)
 		})
 	}
+}
+
+// TestLateGrantAfterARevoke: a process that starts finds no grant to revoke, and
+// then that of its predecessor lands.
+func TestLateGrantAfterARevoke(t *testing.T) {
+	b, n := newBench(t), testNode(t, "a")
+	v := makeVolume(t, b.open(t, "east", "one"), "pvc-1")
+	late := b.gate.hold("ModifyVolume")
+	_, err := b.open(t, "east", "one").Grant(dying(t), v.Handle, n, san.Mode{})
+	expect(t, err, san.ErrUnavailable)
+	next := b.open(t, "east", "two")
+	must(t, next.Revoke(t.Context(), v.Handle, n))
+	late.Land(t)
+	must(t, next.Sweep(t.Context()))
+	expectHolders(t, b, *v)
 }
 
 func expectSeated(n san.Node) func(*testing.T, *bench, *Array, san.Volume) {

@@ -25,7 +25,8 @@ const longestMark = markDigits + len(".") + 10
 // made since, and undo them. So each record that is written bears a mark of its
 // own, by which a late one is known, and mended.
 type latest struct {
-	by string // of this process, begins its marks
+	by    string    // of this process, begins its marks
+	began time.Time // when it did
 
 	mu     sync.Mutex
 	count  int64
@@ -41,7 +42,8 @@ type written struct {
 	qos    api.QoS
 	policy int64
 	access string
-	in     []san.Node // let in by this process since, and not taken out again
+	in     []san.Node // let in by this process
+	out    []san.Node // taken out by it
 }
 
 // mark is a new one.
@@ -57,7 +59,8 @@ func (l *latest) put(v api.Volume, r record, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prune(now)
-	w := written{at: now, uuid: v.VolumeUUID, record: r, qos: v.QoS, access: v.Access, in: l.of[v.VolumeID].in}
+	was := l.of[v.VolumeID]
+	w := written{at: now, uuid: v.VolumeUUID, record: r, qos: v.QoS, access: v.Access, in: was.in, out: was.out}
 	if v.QoSPolicyID != nil {
 		w.policy = *v.QoSPolicyID
 	}
@@ -92,35 +95,51 @@ func (l *latest) doubt(volume int64) {
 
 // let takes note that a node was let in.
 func (l *latest) let(volume int64, n san.Node, now time.Time) {
+	l.move(volume, now, func(w *written) { w.in, w.out = with(w.in, n), without(w.out, n) })
+}
+
+// out takes note that a node is about to be taken out.
+func (l *latest) out(volume int64, n san.Node, now time.Time) {
+	l.move(volume, now, func(w *written) { w.in, w.out = without(w.in, n), with(w.out, n) })
+}
+
+func (l *latest) move(volume int64, now time.Time, change func(*written)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prune(now)
 	w := l.of[volume]
 	w.at = now
-	if !slices.Contains(w.in, n) {
-		w.in = append(slices.Clip(w.in), n)
-	}
+	change(&w)
 	l.of[volume] = w
 }
 
-// out takes note that a node is about to be taken out.
-func (l *latest) out(volume int64, n san.Node) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if w, ok := l.of[volume]; ok {
-		w.in = slices.DeleteFunc(slices.Clone(w.in), func(in san.Node) bool { return in == n })
-		l.of[volume] = w
-	}
+func with(nodes []san.Node, n san.Node) []san.Node { return append(without(nodes, n), n) }
+
+func without(nodes []san.Node, n san.Node) []san.Node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(in san.Node) bool { return in == n })
 }
 
-// in are the nodes that this process has let in.
-func (l *latest) in(volume int64, now time.Time) []san.Node {
+// young tells whether calls of a process before this one may still land.
+func (l *latest) young(now time.Time) bool { return now.Sub(l.began) < lateness }
+
+// blind tells whether a call of a process before this one may still land on the
+// volume, and would not be known to be late.
+func (l *latest) blind(volume int64, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if w := l.of[volume]; now.Sub(w.at) < lateness {
-		return w.in
+	return l.young(now) && l.of[volume].record.mark == ""
+}
+
+// letIn tells whether the node's grant is one whose place in a group a late call
+// can have taken: this process let it in or, while that is young, another did.
+func (l *latest) letIn(volume int64, n san.Node, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.of[volume]
+	if now.Sub(w.at) >= lateness {
+		w = written{}
 	}
-	return nil
+	return slices.Contains(w.in, n) || l.young(now) && !slices.Contains(w.out, n)
 }
 
 // overtaken is what this process last made of a volume, where the array shows

@@ -53,6 +53,7 @@ func (a *Array) revoke(ctx context.Context, h san.Handle, n san.Node) error {
 	if err != nil {
 		return err
 	}
+	revoked := false
 	for _, node := range nodes {
 		if n != (san.Node{}) && n != node {
 			continue
@@ -60,8 +61,14 @@ func (a *Array) revoke(ctx context.Context, h san.Handle, n san.Node) error {
 		if v, r, err = a.fenceOff(ctx, v, r, node); err != nil {
 			return err
 		}
+		revoked = true
 	}
-	return nil
+	if !revoked && r.owner.Cluster != "" && a.latest.blind(v.VolumeID, a.clock.Now()) {
+		// A grant by a process that died may be on its way: so there is a write that
+		// it will be seen to have come after.
+		_, err = a.write(ctx, v, r)
+	}
+	return err
 }
 
 // reaching are the nodes that have a grant, or are let in by a group of ours
