@@ -30,6 +30,9 @@ type Fault struct {
 type Proxy struct {
 	// Decide says what becomes of a call; nil = all go well.
 	Decide func(method string) Fault
+	// Orphan says how much later a call is delivered whose caller has died; nil = not
+	// at all.
+	Orphan func() time.Duration
 	// Before and After are told of each call that is delivered; may be nil.
 	Before, After func(method string)
 
@@ -42,6 +45,10 @@ type Proxy struct {
 	landed *sync.Cond // when one of the calls in flight has been delivered
 	flying int
 	calls  map[string]int
+
+	deaths  int       // of callers
+	orphans int       // in flight
+	quiet   time.Time // since when there is none
 }
 
 // StartProxy serves before the array; the certificate's authority is a file of
@@ -79,6 +86,45 @@ func (p *Proxy) Drain() {
 	}
 }
 
+// CallerDied says that whoever made the calls in flight is dead.
+func (p *Proxy) CallerDied() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaths++
+}
+
+// AwaitOrphans waits until no call of a dead caller is in flight, and tells since
+// when.
+func (p *Proxy) AwaitOrphans() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.orphans > 0 {
+		p.landed.Wait()
+	}
+	return p.quiet
+}
+
+// keepBack holds a call back whose caller has died since there were so many
+// deaths; landed ends it.
+func (p *Proxy) keepBack(deaths int) (landed func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.deaths == deaths || p.Orphan == nil {
+		return func() {}
+	}
+	p.orphans++
+	p.mu.Unlock()
+	time.Sleep(p.Orphan())
+	p.mu.Lock()
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.orphans--
+		p.quiet = time.Now()
+		p.landed.Broadcast()
+	}
+}
+
 // fly counts a call that is in flight, or none any more.
 func (p *Proxy) fly(calls int) {
 	p.mu.Lock()
@@ -106,6 +152,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	p.calls[request.Method]++
+	deaths := p.deaths
 	p.mu.Unlock()
 	var f Fault
 	if p.Decide != nil {
@@ -115,7 +162,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.fly(1)
 	go func() { // not tied to the caller: it may die, the call does not
 		defer p.fly(-1)
-		delivered <- p.deliver(r, request.Method, body, f)
+		delivered <- p.deliver(r, request.Method, body, f, deaths)
 	}()
 	if f.Cut && f.Late {
 		panic(http.ErrAbortHandler)
@@ -129,8 +176,9 @@ type answer struct {
 	body   []byte
 }
 
-// deliver has the array carry the call out, unless it is lost; nil = no answer.
-func (p *Proxy) deliver(r *http.Request, method string, body []byte, f Fault) *answer {
+// deliver has the array carry the call out, unless it is lost; nil = no answer. It
+// came when there had been so many deaths of callers.
+func (p *Proxy) deliver(r *http.Request, method string, body []byte, f Fault, deaths int) *answer {
 	time.Sleep(f.Delay)
 	if f.Lost {
 		return nil
@@ -138,6 +186,7 @@ func (p *Proxy) deliver(r *http.Request, method string, body []byte, f Fault) *a
 	if p.Before != nil {
 		p.Before(method)
 	}
+	defer p.keepBack(deaths)()
 	req, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), http.MethodPost, p.target+r.URL.Path, bytes.NewReader(body))
 	if err != nil {
 		return nil

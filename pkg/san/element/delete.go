@@ -13,6 +13,9 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
+// errRestored: the deletion's answer showed what must not be deleted.
+var errRestored = errors.New("it is restored")
+
 // atHand is how long ago this process must have read or changed a volume to
 // delete it without another look. The deletion's answer is the look then; until
 // it comes, whoever was let in by hand meanwhile has lost his sessions. So it is
@@ -40,39 +43,56 @@ func (a *Array) delete(ctx context.Context, h san.Handle) (purged bool, err erro
 		return false, err
 	}
 	defer unlock()
-	v, r, known := a.recall(ctx, h, atHand)
-	if !known || !a.isPlain(v, r) || len(r.grants) > 0 {
-		// A deleted volume is found as well: a call that was cut off between the
-		// deletion and the purge is finished.
-		if v, err = a.find(ctx, h); err != nil {
-			return false, err
-		}
-		if r, err = a.read(v); err != nil {
-			return false, err
+	if v, r, known := a.recall(ctx, h, atHand); known && a.isPlain(v, r) && len(r.grants) == 0 {
+		if purged, err = a.deletePlain(ctx, v, r); !errors.Is(err, errRestored) {
+			return purged, err
 		}
 	}
-	if v.Status == api.StatusDeleted && (r.stays() || h.UUID == "") {
-		return false, nil // to be kept, or not proven ours: left to the array's own purge
+	// A deleted volume is found as well: a call that was cut off between the deletion
+	// and the purge is finished.
+	v, err := a.find(ctx, h)
+	if err != nil {
+		return false, err
 	}
-	if v.Status != api.StatusDeleted && len(r.grants) > 0 {
-		if v, r, err = a.mend(ctx, v, r); err == nil {
-			v, r, err = a.dropVoid(ctx, v, r)
-		}
-		if err != nil {
-			return false, err
-		}
+	r, err := a.read(v)
+	if err != nil {
+		return false, err
 	}
-	if v.Status != api.StatusDeleted && len(r.grants) > 0 {
+	if v.Status == api.StatusDeleted {
+		return a.empty(ctx, h, v, r)
+	}
+	if v, r, err = a.mend(ctx, v, r); err != nil {
+		return false, err
+	}
+	if v, r, err = a.dropVoid(ctx, v, r); err != nil {
+		return false, err
+	}
+	if len(r.grants) > 0 {
 		return false, fmt.Errorf("it is granted to %v: %w", r.nodes(), san.ErrBusy)
+	}
+	return a.deletePlain(ctx, v, r)
+}
+
+// empty purges a volume that is in the recycle bin already, unless it is to be
+// kept, or not proven ours: then it is left to the array's own purge.
+func (a *Array) empty(ctx context.Context, h san.Handle, v api.Volume, r record) (purged bool, err error) {
+	if r.stays() || h.UUID == "" {
+		return false, nil
 	}
 	if err := a.checkSnapshots(ctx, v); err != nil {
 		return false, err
 	}
-	if v.Status == api.StatusDeleted {
-		if err := a.checkBinned(ctx, v); err != nil {
-			return false, err
-		}
-		return true, a.purge(ctx, v)
+	if err := a.checkBinned(ctx, v); err != nil {
+		return false, err
+	}
+	return true, a.purge(ctx, v)
+}
+
+// deletePlain deletes an active volume that nobody is granted, and purges it;
+// errRestored where the deletion's answer shows that it was changed meanwhile.
+func (a *Array) deletePlain(ctx context.Context, v api.Volume, r record) (purged bool, err error) {
+	if err := a.checkSnapshots(ctx, v); err != nil {
+		return false, err
 	}
 	if v, r, err = a.dropStrays(ctx, v, r); err != nil {
 		return false, err
@@ -103,7 +123,7 @@ func (a *Array) spare(ctx context.Context, was, now api.Volume) error {
 		return nil
 	}
 	klog.FromContext(ctx).Info("Volume is restored, just deleted", "volumeID", now.VolumeID, "reason", err)
-	return errors.Join(err, a.client.RestoreDeletedVolume(ctx, now.VolumeID))
+	return errors.Join(err, errRestored, a.client.RestoreDeletedVolume(ctx, now.VolumeID))
 }
 
 // checkBinned is ErrBusy where a volume in the recycle bin is in a group that is

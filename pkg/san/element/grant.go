@@ -203,14 +203,20 @@ func (a *Array) dropStrays(ctx context.Context, v api.Volume, r record) (api.Vol
 }
 
 // dropVoid forgets the grants that let nobody in, as a record leaves that landed
-// after its caller gave up: neither group nor session has the node.
+// after its caller gave up: neither group nor session has the node. One that this
+// process gave is none of them: it has lost its place in the group, and reseat
+// gives it back.
 func (a *Array) dropVoid(ctx context.Context, v api.Volume, r record) (api.Volume, record, error) {
+	if len(r.grants) == 0 {
+		return v, r, nil
+	}
 	groups, err := a.groupsOf(ctx, v)
 	if err != nil {
 		return v, r, err
 	}
+	given := a.latest.in(v.VolumeID, a.clock.Now())
 	for _, n := range r.nodes() {
-		if seated(groups, v.VolumeID, n) {
+		if seated(groups, v.VolumeID, n) || slices.Contains(given, n) {
 			continue
 		}
 		sessions, err := a.sessions(ctx, v.VolumeID, n.IQN)
@@ -228,8 +234,8 @@ func (a *Array) dropVoid(ctx context.Context, v api.Volume, r record) (api.Volum
 	return v, r, nil
 }
 
-// reseat puts a volume back into the groups of nodes with a grant: a call that
-// landed late took it out, or deleted the group.
+// reseat puts a volume back into the groups of the nodes that this process let in:
+// a call that landed late took it out, or deleted the group.
 func (a *Array) reseat(ctx context.Context, v api.Volume, r record) error {
 	groups, err := a.groupsOf(ctx, v)
 	if err != nil {
@@ -244,11 +250,11 @@ func (a *Array) reseat(ctx context.Context, v api.Volume, r record) error {
 	return nil
 }
 
-// unseated are the nodes with a grant whose groups, as these tell, do not hold the
-// volume any more.
+// unseated are the nodes with a grant that this process let in, and whose groups,
+// as these tell, do not hold the volume.
 func (a *Array) unseated(v api.Volume, r record, groups []group) []san.Node {
-	return slices.DeleteFunc(r.nodes(), func(n san.Node) bool {
-		return seated(groups, v.VolumeID, n) || r.barring(n) != 0 || !a.latest.letIn(v.VolumeID, n, a.clock.Now())
+	return slices.DeleteFunc(slices.Clone(a.latest.in(v.VolumeID, a.clock.Now())), func(n san.Node) bool {
+		return r.holderOf(n.IQN) < 0 || seated(groups, v.VolumeID, n)
 	})
 }
 

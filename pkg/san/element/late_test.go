@@ -86,18 +86,6 @@ func TestLateCallOnAVolume(t *testing.T) {
 			since: func(t *testing.T, a *Array, v san.Volume) { give(t, a, v, first, san.Mode{}) },
 			want:  expectSeated(first),
 		},
-		"taken out of its group, repeated, before a new grant, by one that died": {
-			method: "RemoveVolumesFromVolumeAccessGroup",
-			given: func(t *testing.T, b *bench, _ *Array, v san.Volume) {
-				dead := b.open(t, "east", "dead")
-				give(t, dead, *makeVolume(t, dead, "pvc-2"), first, san.Mode{})
-				give(t, dead, v, first, san.Mode{})
-				must(t, dead.Revoke(t.Context(), v.Handle, first))
-				give(t, dead, v, first, san.Mode{})
-			},
-			since: func(*testing.T, *Array, san.Volume) {},
-			want:  expectSeated(first),
-		},
 		"the group's deletion by one that died, before a new grant": {
 			method: "DeleteVolumeAccessGroup",
 			given: func(t *testing.T, b *bench, _ *Array, v san.Volume) {

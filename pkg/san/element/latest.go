@@ -42,8 +42,7 @@ type written struct {
 	qos    api.QoS
 	policy int64
 	access string
-	in     []san.Node // let in by this process
-	out    []san.Node // taken out by it
+	in     []san.Node // let in by this process since, and not taken out again
 }
 
 // mark is a new one.
@@ -59,8 +58,7 @@ func (l *latest) put(v api.Volume, r record, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prune(now)
-	was := l.of[v.VolumeID]
-	w := written{at: now, uuid: v.VolumeUUID, record: r, qos: v.QoS, access: v.Access, in: was.in, out: was.out}
+	w := written{at: now, uuid: v.VolumeUUID, record: r, qos: v.QoS, access: v.Access, in: l.of[v.VolumeID].in}
 	if v.QoSPolicyID != nil {
 		w.policy = *v.QoSPolicyID
 	}
@@ -95,51 +93,43 @@ func (l *latest) doubt(volume int64) {
 
 // let takes note that a node was let in.
 func (l *latest) let(volume int64, n san.Node, now time.Time) {
-	l.move(volume, now, func(w *written) { w.in, w.out = with(w.in, n), without(w.out, n) })
-}
-
-// out takes note that a node is about to be taken out.
-func (l *latest) out(volume int64, n san.Node, now time.Time) {
-	l.move(volume, now, func(w *written) { w.in, w.out = without(w.in, n), with(w.out, n) })
-}
-
-func (l *latest) move(volume int64, now time.Time, change func(*written)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prune(now)
 	w := l.of[volume]
 	w.at = now
-	change(&w)
+	if !slices.Contains(w.in, n) {
+		w.in = append(slices.Clip(w.in), n)
+	}
 	l.of[volume] = w
 }
 
-func with(nodes []san.Node, n san.Node) []san.Node { return append(without(nodes, n), n) }
-
-func without(nodes []san.Node, n san.Node) []san.Node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(in san.Node) bool { return in == n })
+// out takes note that a node is about to be taken out.
+func (l *latest) out(volume int64, n san.Node) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w, ok := l.of[volume]; ok {
+		w.in = slices.DeleteFunc(slices.Clone(w.in), func(in san.Node) bool { return in == n })
+		l.of[volume] = w
+	}
 }
 
-// young tells whether calls of a process before this one may still land.
-func (l *latest) young(now time.Time) bool { return now.Sub(l.began) < lateness }
+// in are the nodes that this process has let in.
+func (l *latest) in(volume int64, now time.Time) []san.Node {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w := l.of[volume]; now.Sub(w.at) < lateness {
+		return w.in
+	}
+	return nil
+}
 
 // blind tells whether a call of a process before this one may still land on the
 // volume, and would not be known to be late.
 func (l *latest) blind(volume int64, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.young(now) && l.of[volume].record.mark == ""
-}
-
-// letIn tells whether the node's grant is one whose place in a group a late call
-// can have taken: this process let it in or, while that is young, another did.
-func (l *latest) letIn(volume int64, n san.Node, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	w := l.of[volume]
-	if now.Sub(w.at) >= lateness {
-		w = written{}
-	}
-	return slices.Contains(w.in, n) || l.young(now) && !slices.Contains(w.out, n)
+	return now.Sub(l.began) < lateness && l.of[volume].record.mark == ""
 }
 
 // overtaken is what this process last made of a volume, where the array shows

@@ -210,7 +210,7 @@ func (a *Array) makeGroup(ctx context.Context, n san.Node, volumes []int64) erro
 // part takes a volume out of the node's group, together with what others want
 // to take out of it.
 func (a *Array) part(ctx context.Context, n san.Node, volume int64) error {
-	a.latest.out(volume, n, a.clock.Now())
+	a.latest.out(volume, n)
 	_, err := a.parts.do(ctx, n, volume)
 	return err
 }

@@ -30,8 +30,8 @@ func TestSixtyOfAHundred(t *testing.T) {
 	}
 	t.Logf("repeat with -seed %d", began)
 	w := newWorld(t, classFloor*fits)
-	faults := newFaults(began)
-	w.proxy.Decide = faults.decide
+	faults := newFaults(began, false)
+	w.proxy.Decide, w.proxy.Orphan = faults.decide, faults.orphan
 	k := newKiller(w, rand.New(rand.NewPCG(began, 0)))
 	w.serve(t)
 	for round := range 3 {

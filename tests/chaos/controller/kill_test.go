@@ -24,6 +24,7 @@ const patience = 2 * time.Second
 type killer struct {
 	w      *world
 	random *rand.Rand
+	spare  bool // the driver
 	counts map[string]int
 
 	driverStarts, arrayStarts []time.Duration
@@ -65,10 +66,15 @@ func (k *killer) kill(t *testing.T, n int) {
 		}
 		driver, array := true, true
 		switch v := k.random.IntN(10); {
+		case k.spare:
+			driver = false
 		case v < 5:
 			array = false
 		case v < 9:
 			driver = false
+		}
+		if driver {
+			k.w.settle()
 		}
 		k.await(t, k.random.IntN(busiest), []string{beforeCall, afterCall, anytime}[k.random.IntN(3)], driver, array)
 		// The survivor and the callers see it dead for a while.
@@ -82,6 +88,7 @@ func (k *killer) await(t *testing.T, n int, moment string, driver, array bool) {
 	strike := func() {
 		if driver {
 			k.counts["driver "+moment]++
+			k.w.proxy.CallerDied()
 			must(t, k.w.driver.Kill())
 		}
 		if array {

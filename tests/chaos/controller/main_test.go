@@ -42,25 +42,34 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// TestKills works and kills, and every so many kills lets all calls come to
-// their end and looks at what there is.
-func TestKills(t *testing.T) {
+// TestKills works and kills the driver and the array. What a driver that is dead
+// had asked of the array may land when its successor works.
+func TestKills(t *testing.T) { endure(t, *kills, false) }
+
+// TestReordered kills the array alone, while calls land late that the driver has
+// repeated and others followed.
+func TestReordered(t *testing.T) { endure(t, *kills/2, true) }
+
+// endure works and kills, and every so many kills lets all calls come to their end
+// and looks at what there is.
+func endure(t *testing.T, kills int, reorder bool) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("%d kills, repeat them with -seed %d", *kills, *seed)
+	t.Logf("%d kills, repeat them with -seed %d", kills, *seed)
 	w := newWorld(t, budget)
-	faults := newFaults(*seed)
-	w.proxy.Decide = faults.decide
+	faults := newFaults(*seed, reorder)
+	w.proxy.Decide, w.proxy.Orphan = faults.decide, faults.orphan
 	k := newKiller(w, rand.New(rand.NewPCG(*seed, 0)))
+	k.spare = reorder
 	w.serve(t)
 	var crew []*worker
 	for n := range *workers {
 		crew = append(crew, newWorker(w, n, rand.New(rand.NewPCG(*seed, uint64(n+1)))))
 	}
 	began := time.Now()
-	for done := 0; done < *kills; {
-		n := min(*every, *kills-done)
+	for done := 0; done < kills; {
+		n := min(*every, kills-done)
 		faults.on.Store(true)
 		w.work(t, crew, func() { k.kill(t, n) })
 		faults.on.Store(false)
