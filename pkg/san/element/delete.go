@@ -214,7 +214,7 @@ func (a *Array) bin(ctx context.Context, v api.Volume) (api.Volume, error) {
 	found, lookErr := a.looks.do(ctx, none{}, v.VolumeID)
 	switch {
 	case lookErr != nil && !gone(lookErr):
-		return v, errors.Join(err, lookErr)
+		return v, fmt.Errorf("look what became of its deletion, which ended with %q: %w", fmt.Sprint(err), lookErr)
 	case found == nil || found.VolumeUUID != v.VolumeUUID:
 		return v, fmt.Errorf("volume %d is gone: %w", v.VolumeID, san.ErrNotFound)
 	case found.Status != api.StatusDeleted:

@@ -81,6 +81,19 @@ func TestDeletionCalls(t *testing.T) {
 	}
 }
 
+// TestDeletionNotKnown: the array refuses to delete what is deleted already, and
+// then does not tell what is there: that is no answer.
+func TestDeletionNotKnown(t *testing.T) {
+	b := newBench(t)
+	a := b.open(t, "east", "one")
+	v := makeVolume(t, a, "pvc-1")
+	b.bin(t, v.Handle.Volume)
+	b.gate.hold("ListVolumes")
+	_, err := a.Delete(dying(t), v.Handle)
+	expect(t, err, san.ErrUnavailable, "xVolumeIDDoesNotExist")
+	must(t, deletion(t, a, v.Handle))
+}
+
 // TestDeletionOfWhatIsWanted: whatever came to a volume since this process had it
 // in hand is kept, and the volume with it.
 func TestDeletionOfWhatIsWanted(t *testing.T) {
