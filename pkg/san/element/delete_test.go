@@ -88,9 +88,8 @@ func TestDeletionNotKnown(t *testing.T) {
 	a := b.open(t, "east", "one")
 	v := makeVolume(t, a, "pvc-1")
 	b.bin(t, v.Handle.Volume)
-	b.gate.hold("ListVolumes")
-	_, err := a.Delete(dying(t), v.Handle)
-	expect(t, err, san.ErrUnavailable, "xVolumeIDDoesNotExist")
+	b.gate.call(t, "SanArrayInjectFault", map[string]any{"method": "ListVolumes", "errorName": "xPermissionDenied"})
+	expect(t, deletion(t, a, v.Handle), san.ErrUnavailable, "xVolumeIDDoesNotExist", "xPermissionDenied")
 	must(t, deletion(t, a, v.Handle))
 }
 
