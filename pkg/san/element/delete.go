@@ -228,6 +228,7 @@ func (a *Array) purge(ctx context.Context, v api.Volume) error {
 	if _, err := a.purges.do(ctx, none{}, v.VolumeID); err != nil && !gone(err) {
 		return err
 	}
+	a.latest.drop(v.VolumeID)
 	return nil
 }
 

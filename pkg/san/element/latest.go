@@ -91,6 +91,13 @@ func (l *latest) doubt(volume int64) {
 	}
 }
 
+// drop forgets a volume that is gone.
+func (l *latest) drop(volume int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.of, volume)
+}
+
 // let takes note that a node was let in.
 func (l *latest) let(volume int64, n san.Node, now time.Time) {
 	l.mu.Lock()
