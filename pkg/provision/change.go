@@ -129,7 +129,7 @@ func (f *Flows) apply(ctx context.Context, m placement.Member, v *san.Volume, c 
 	}
 	hold, err := m.Ledger.Change(v, want)
 	if err != nil {
-		return nil, fmt.Errorf("volume %s: %w", v.Handle, err)
+		return nil, f.refuse(ctx, m, v, err)
 	}
 	was, policy := v.QoS, v.Policy
 	changed, err := m.Array.Modify(ctx, v.Handle, c)
@@ -138,6 +138,19 @@ func (f *Flows) apply(ctx context.Context, m placement.Member, v *san.Volume, c 
 		f.tellQoS(changed.Owner.PVC, changed)
 	}
 	return changed, err
+}
+
+// refuse makes sure that a change, refused, is not made by a leader that had sent
+// it before it died; ErrUnavailable where it has been.
+func (f *Flows) refuse(ctx context.Context, m placement.Member, v *san.Volume, reason error) error {
+	now, err := m.Array.Modify(ctx, v.Handle, san.Change{})
+	switch {
+	case err != nil:
+		return err
+	case now.QoS != v.QoS || now.Policy != v.Policy || now.SizeBytes != v.SizeBytes:
+		return fmt.Errorf("volume %s: it was changed meanwhile: %w", v.Handle, san.ErrUnavailable)
+	}
+	return fmt.Errorf("volume %s: %w", v.Handle, reason)
 }
 
 // fit holds new values against those in force that stay. A burst that nobody

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -116,5 +117,47 @@ func TestWhatIsNotThereIsGone(t *testing.T) {
 	// But a volume of an array that the configuration lacks may well be there.
 	if err := f.Delete(t.Context(), "zzzz:1:00000000"); !errors.Is(err, placement.ErrNoArray) {
 		t.Errorf("a volume of another array: got %v", err)
+	}
+}
+
+// overtaken is an array on which a dead leader's change lands between a look and
+// the next call.
+type overtaken struct {
+	*memory
+	lands qos.Values
+}
+
+func (o overtaken) Modify(ctx context.Context, h san.Handle, _ san.Change) (*san.Volume, error) {
+	v, err := o.Get(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	now := *v
+	now.QoS.Min = max(now.QoS.Min, o.lands.Min)
+	return &now, nil
+}
+
+// TestRefusedChange: a change that does not fit is refused for good only where it
+// has not been made by a leader that has died since.
+func TestRefusedChange(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lands int64
+		want  error
+	}{
+		"nothing landed":      {0, san.ErrExhausted},
+		"the change landed":   {600, san.ErrUnavailable},
+		"another change, too": {300, san.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory("3eeu")
+			m.iops = 500
+			array := overtaken{m, qos.Values{Min: tc.lands}}
+			f := New(placement.NewFleet("cluster-1", []placement.Member{{Name: "a", Array: array}}), "cluster-1")
+			v := made(t, f, map[string]string{"minIOPS": "200", "maxIOPS": "1000"})
+			err := f.Modify(t.Context(), v.Handle.String(), map[string]string{"minIOPS": "600"})
+			if !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+		})
 	}
 }

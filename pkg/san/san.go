@@ -40,7 +40,8 @@ type Volumes interface {
 	// to stay in the array's recycle bin. A volume that is not there is success;
 	// one that is granted or has snapshots is ErrBusy.
 	Delete(ctx context.Context, h Handle) (purged bool, err error)
-	// Modify changes what the change gives and leaves the rest as it is.
+	// Modify changes what the change gives and leaves the rest as it is. What was
+	// asked for before it, by a process that died, does not change the volume after.
 	Modify(ctx context.Context, h Handle, c Change) (*Volume, error)
 	// List returns at most limit volumes of this owner, from the place that
 	// start names ("" = the first), and the place to go on from ("" = the end).

@@ -11,14 +11,6 @@ import (
 	"github.com/san-csi/san-csi/pkg/san"
 )
 
-// dying is the context of a caller that does not live to see a call repeated.
-func dying(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // TestLateCallOnAVolume: a call was given up, and its caller repeated it or died.
 // It lands when others have changed the volume since, and what they made is there.
 func TestLateCallOnAVolume(t *testing.T) {
@@ -26,13 +18,13 @@ func TestLateCallOnAVolume(t *testing.T) {
 	floor := func(iops int64) san.Change { return san.Change{QoS: &san.QoS{Values: qos.Values{Min: iops}}} }
 	for name, c := range map[string]struct {
 		method string
-		given  func(*testing.T, *bench, *Array, san.Volume) // gives up a call of that method
+		given  func(*testing.T, *bench, *heldCall, *Array, san.Volume) // gives up a call of that method
 		since  func(*testing.T, *Array, san.Volume)
 		want   func(*testing.T, *bench, *Array, san.Volume)
 	}{
 		"a grant, repeated, before a revoke and a grant to another": {
 			method: "ModifyVolume",
-			given:  func(t *testing.T, _ *bench, a *Array, v san.Volume) { give(t, a, v, first, san.Mode{}) },
+			given:  func(t *testing.T, _ *bench, _ *heldCall, a *Array, v san.Volume) { give(t, a, v, first, san.Mode{}) },
 			since: func(t *testing.T, a *Array, v san.Volume) {
 				must(t, a.Revoke(t.Context(), v.Handle, first))
 				give(t, a, v, second, san.Mode{})
@@ -41,8 +33,8 @@ func TestLateCallOnAVolume(t *testing.T) {
 		},
 		"a grant of one that died, before a revoke": {
 			method: "ModifyVolume",
-			given: func(t *testing.T, b *bench, _ *Array, v san.Volume) {
-				_, err := b.open(t, "east", "dead").Grant(dying(t), v.Handle, first, san.Mode{})
+			given: func(t *testing.T, b *bench, late *heldCall, _ *Array, v san.Volume) {
+				_, err := b.open(t, "east", "dead").Grant(late.caller(t), v.Handle, first, san.Mode{})
 				expect(t, err, san.ErrUnavailable)
 			},
 			since: func(t *testing.T, a *Array, v san.Volume) { must(t, a.Revoke(t.Context(), v.Handle, first)) },
@@ -53,8 +45,8 @@ func TestLateCallOnAVolume(t *testing.T) {
 		},
 		"a grant of one that died, before a revoke and a deletion": {
 			method: "ModifyVolume",
-			given: func(t *testing.T, b *bench, _ *Array, v san.Volume) {
-				_, err := b.open(t, "east", "dead").Grant(dying(t), v.Handle, first, san.Mode{})
+			given: func(t *testing.T, b *bench, late *heldCall, _ *Array, v san.Volume) {
+				_, err := b.open(t, "east", "dead").Grant(late.caller(t), v.Handle, first, san.Mode{})
 				expect(t, err, san.ErrUnavailable)
 			},
 			since: func(t *testing.T, a *Array, v san.Volume) { must(t, a.Revoke(t.Context(), v.Handle, first)) },
@@ -62,7 +54,7 @@ func TestLateCallOnAVolume(t *testing.T) {
 		},
 		"a floor, repeated, before another": {
 			method: "ModifyVolume",
-			given: func(t *testing.T, _ *bench, a *Array, v san.Volume) {
+			given: func(t *testing.T, _ *bench, _ *heldCall, a *Array, v san.Volume) {
 				_, err := a.Modify(t.Context(), v.Handle, floor(100))
 				must(t, err)
 			},
@@ -78,7 +70,7 @@ func TestLateCallOnAVolume(t *testing.T) {
 		},
 		"taken out of its group, repeated, before a new grant": {
 			method: "RemoveVolumesFromVolumeAccessGroup",
-			given: func(t *testing.T, b *bench, a *Array, v san.Volume) {
+			given: func(t *testing.T, b *bench, _ *heldCall, a *Array, v san.Volume) {
 				give(t, a, *makeVolume(t, a, "pvc-2"), first, san.Mode{}) // keeps the group
 				give(t, a, v, first, san.Mode{})
 				must(t, a.Revoke(t.Context(), v.Handle, first))
@@ -88,10 +80,10 @@ func TestLateCallOnAVolume(t *testing.T) {
 		},
 		"the group's deletion by one that died, before a new grant": {
 			method: "DeleteVolumeAccessGroup",
-			given: func(t *testing.T, b *bench, _ *Array, v san.Volume) {
+			given: func(t *testing.T, b *bench, late *heldCall, _ *Array, v san.Volume) {
 				dead := b.open(t, "east", "dead")
 				give(t, dead, v, first, san.Mode{})
-				expect(t, dead.Revoke(dying(t), v.Handle, first), san.ErrUnavailable)
+				expect(t, dead.Revoke(late.caller(t), v.Handle, first), san.ErrUnavailable)
 			},
 			since: func(t *testing.T, a *Array, v san.Volume) { give(t, a, v, first, san.Mode{}) },
 			want:  expectSeated(first),
@@ -102,7 +94,7 @@ func TestLateCallOnAVolume(t *testing.T) {
 			v := *makeVolume(t, b.open(t, "east", "maker"), "pvc-1")
 			a := b.open(t, "east", "one")
 			late := b.gate.hold(c.method)
-			c.given(t, b, a, v)
+			c.given(t, b, late, a, v)
 			c.since(t, a, v)
 			late.Land(t)
 			must(t, a.Sweep(t.Context()))
@@ -117,13 +109,31 @@ func TestLateGrantAfterARevoke(t *testing.T) {
 	b, n := newBench(t), testNode(t, "a")
 	v := makeVolume(t, b.open(t, "east", "one"), "pvc-1")
 	late := b.gate.hold("ModifyVolume")
-	_, err := b.open(t, "east", "one").Grant(dying(t), v.Handle, n, san.Mode{})
+	_, err := b.open(t, "east", "one").Grant(late.caller(t), v.Handle, n, san.Mode{})
 	expect(t, err, san.ErrUnavailable)
 	next := b.open(t, "east", "two")
 	must(t, next.Revoke(t.Context(), v.Handle, n))
 	late.Land(t)
 	must(t, next.Sweep(t.Context()))
 	expectHolders(t, b, *v)
+}
+
+// TestLateChangeAfterNone: a process that starts makes sure that nothing changes a
+// volume after it, though it has nothing to change; then its predecessor's call lands.
+func TestLateChangeAfterNone(t *testing.T) {
+	b := newBench(t)
+	v := makeVolume(t, b.open(t, "east", "one"), "pvc-1")
+	late := b.gate.hold("ModifyVolume")
+	_, err := b.open(t, "east", "one").Modify(late.caller(t), v.Handle, san.Change{QoS: &san.QoS{Values: qos.Values{Min: 777}}})
+	expect(t, err, san.ErrUnavailable)
+	next := b.open(t, "east", "two")
+	_, err = next.Modify(t.Context(), v.Handle, san.Change{})
+	must(t, err)
+	late.Land(t)
+	must(t, next.Sweep(t.Context()))
+	if got := b.volume(t, v.Handle.Volume).QoS; got.MinIOPS != v.QoS.Min {
+		t.Errorf("the floor is %d; want %d", got.MinIOPS, v.QoS.Min)
+	}
 }
 
 func expectSeated(n san.Node) func(*testing.T, *bench, *Array, san.Volume) {
@@ -230,11 +240,10 @@ func TestLateRemoval(t *testing.T) {
 			b := newBench(t)
 			dead, a := b.open(t, "east", "dead"), b.open(t, "east", "one")
 			v := *makeVolume(t, a, "pvc-1")
-			b.gate.hold(m.claim)
-			_, err := m.do(dying(t), dead, v)
+			_, err := m.do(b.gate.hold(m.claim).caller(t), dead, v)
 			expect(t, err, san.ErrUnavailable)
 			removal := b.gate.hold(m.removal)
-			if err := dead.Sweep(dying(t)); err == nil {
+			if err := dead.Sweep(removal.caller(t)); err == nil {
 				t.Fatal("the sweep has its answer")
 			}
 			made, err := m.do(t.Context(), a, v)
@@ -256,8 +265,8 @@ func TestLateClaim(t *testing.T) {
 			a := b.open(t, "east", "one")
 			v := *makeVolume(t, a, "pvc-1")
 			claim, removal := b.gate.hold(m.claim), b.gate.hold(m.removal)
-			for range 2 {
-				_, err := m.do(dying(t), a, v)
+			for _, held := range []*heldCall{claim, removal} {
+				_, err := m.do(held.caller(t), a, v)
 				expect(t, err, san.ErrUnavailable)
 			}
 			claim.Land(t)
@@ -272,10 +281,9 @@ func TestLateClaim(t *testing.T) {
 			b := newBench(t)
 			a := b.open(t, "east", "one")
 			v := *makeVolume(t, a, "pvc-1")
-			claim := b.gate.hold(m.claim)
-			b.gate.hold(m.removal)
-			for range 2 {
-				_, err := m.do(dying(t), a, v)
+			claim, removal := b.gate.hold(m.claim), b.gate.hold(m.removal)
+			for _, held := range []*heldCall{claim, removal} {
+				_, err := m.do(held.caller(t), a, v)
 				expect(t, err, san.ErrUnavailable)
 			}
 			claim.Land(t)
@@ -295,8 +303,8 @@ func TestCloneFollowed(t *testing.T) {
 	v := makeVolume(t, a, "pvc-1")
 	slowClones(t, b, 500*time.Millisecond)
 	req := san.CreateRequest{Name: "clone-1", SizeBytes: gib, Source: san.Source{Volume: v.Handle}}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	b.gate.after("GetAsyncResult", cancel)
 	_, err := a.Create(ctx, req)
 	expect(t, err, san.ErrUnavailable)
 	begun := func() api.Volume {

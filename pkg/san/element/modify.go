@@ -11,7 +11,8 @@ import (
 )
 
 // Modify changes size and QoS in one call of the array, or nothing where the
-// volume is as wanted.
+// volume is as wanted. What a process that died asked for may be on its way: so
+// there is at least one write that it will be seen to have come after.
 func (a *Array) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Volume, error) {
 	unlock, err := a.volumes.lock(ctx, h.Volume)
 	if err != nil {
@@ -32,7 +33,8 @@ func (a *Array) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Vo
 	if r, err = renote(v, r, c.Note, &request); err != nil {
 		return nil, fail("modify volume", h, err)
 	}
-	if request.TotalSize != 0 || request.QoS != nil || request.QoSPolicyID != 0 || request.Attributes != nil {
+	blind := r.owner.Cluster != "" && a.latest.blind(v.VolumeID, a.clock.Now())
+	if request.TotalSize != 0 || request.QoS != nil || request.QoSPolicyID != 0 || request.Attributes != nil || blind {
 		if v, err = a.change(ctx, v, r, request); err != nil {
 			return nil, fail("modify volume", h, err)
 		}

@@ -231,6 +231,7 @@ type gate struct {
 type heldCall struct {
 	gate *gate
 	body chan []byte
+	die  func() // the caller's death
 }
 
 func (g *gate) hold(method string) *heldCall {
@@ -239,9 +240,17 @@ func (g *gate) hold(method string) *heldCall {
 	if g.next == nil {
 		g.next = map[string]*heldCall{}
 	}
-	h := &heldCall{gate: g, body: make(chan []byte, 1)}
+	h := &heldCall{gate: g, body: make(chan []byte, 1), die: func() {}}
 	g.next[method] = h
 	return h
+}
+
+// caller is the context of one who dies when the call is on its way.
+func (h *heldCall) caller(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	h.die = cancel
+	return ctx
 }
 
 // Land has the array carry the call out.
@@ -323,6 +332,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Unlock()
 	if held != nil {
 		held.body <- body
+		held.die()
 		panic(http.ErrAbortHandler) // the caller gets no answer
 	}
 	resp, err := g.forward(r.Context(), body)

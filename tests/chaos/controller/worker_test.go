@@ -100,6 +100,14 @@ func (k *worker) step(t *testing.T) {
 		k.create(t, nil)
 		return
 	}
+	if len(k.snapshots) > 4 && k.random.IntN(3) == 0 {
+		k.deleteSnapshot(t, anyOf(k.random, k.snapshots))
+		return
+	}
+	if len(k.groups) > 1 && k.random.IntN(3) == 0 {
+		k.deleteGroup(t, anyOf(k.random, k.groups))
+		return
+	}
 	name := k.any(k.volumes)
 	switch n := k.random.IntN(20); {
 	case n < 2:
@@ -122,9 +130,21 @@ func (k *worker) step(t *testing.T) {
 		k.deleteSnapshot(t, anyOf(k.random, k.snapshots))
 	case n < 17 && len(k.groups) > 0:
 		k.deleteGroup(t, anyOf(k.random, k.groups))
+	case n < 18:
+		k.remove(t, k.removable(name))
 	default:
 		k.remove(t, name)
 	}
+}
+
+// removable is a volume that nothing keeps from being deleted, else the given one.
+func (k *worker) removable(name string) string {
+	free := maps.Clone(k.volumes)
+	maps.DeleteFunc(free, func(_ string, v *volume) bool { return v.node != "" || v.copies > 0 })
+	if len(free) == 0 {
+		return name
+	}
+	return k.any(free)
 }
 
 // any is a name by chance, the same for the same seed.
