@@ -46,9 +46,9 @@ type Proxy struct {
 	flying int
 	calls  map[string]int
 
-	deaths  int       // of callers
-	orphans int       // in flight
-	quiet   time.Time // since when there is none
+	deaths  int // of callers
+	orphans int // in flight
+	sweeps  int // begun since there is none
 }
 
 // StartProxy serves before the array; the certificate's authority is a file of
@@ -93,15 +93,21 @@ func (p *Proxy) CallerDied() {
 	p.deaths++
 }
 
-// AwaitOrphans waits until no call of a dead caller is in flight, and tells since
-// when.
-func (p *Proxy) AwaitOrphans() time.Time {
+// AwaitMended waits until no call of a dead caller is in flight, and the driver has
+// swept twice since, or the time is up: a fault may have cut one sweep short.
+func (p *Proxy) AwaitMended(patience time.Duration) {
+	end := time.Now().Add(patience)
+	defer time.AfterFunc(patience, p.landed.Broadcast).Stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.orphans > 0 {
+	for (p.orphans > 0 || p.sweeps < 3) && time.Now().Before(end) {
 		p.landed.Wait()
 	}
-	return p.quiet
+}
+
+// sweepBegins tells a sweep by its list of all volumes.
+func sweepBegins(method string, body []byte) bool {
+	return method == "ListVolumes" && bytes.Contains(body, []byte(`"startVolumeID":1,`))
 }
 
 // keepBack holds a call back whose caller has died since there were so many
@@ -120,7 +126,7 @@ func (p *Proxy) keepBack(deaths int) (landed func()) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.orphans--
-		p.quiet = time.Now()
+		p.sweeps = 0
 		p.landed.Broadcast()
 	}
 }
@@ -153,6 +159,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.calls[request.Method]++
 	deaths := p.deaths
+	if sweepBegins(request.Method, body) {
+		p.sweeps++
+		p.landed.Broadcast()
+	}
 	p.mu.Unlock()
 	var f Fault
 	if p.Decide != nil {

@@ -73,8 +73,8 @@ func (k *killer) kill(t *testing.T, n int) {
 		case v < 9:
 			driver = false
 		}
-		if driver {
-			k.w.settle()
+		if driver { // who alone knows what its predecessor's late calls undid
+			k.w.proxy.AwaitMended(10 * time.Second)
 		}
 		k.await(t, k.random.IntN(busiest), []string{beforeCall, afterCall, anytime}[k.random.IntN(3)], driver, array)
 		// The survivor and the callers see it dead for a while.

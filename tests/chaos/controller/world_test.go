@@ -75,10 +75,6 @@ func (w *world) serve(t *testing.T) {
 	w.volumes, w.groups = csi.NewControllerClient(w.driver.Conn), csi.NewGroupControllerClient(w.driver.Conn)
 }
 
-// settle waits until what a dead driver's calls did late may have been mended. No
-// successor knows better than the last one to have written: see docs/design.md.
-func (w *world) settle() { time.Sleep(time.Until(w.proxy.AwaitOrphans().Add(2 * sweepInterval))) }
-
 // work has the callers call until while is done, and each end what it began.
 func (w *world) work(t *testing.T, crew []*worker, while func()) {
 	var stop atomic.Bool
