@@ -32,6 +32,15 @@ func notSent(err error) bool {
 	return errors.As(err, &unreachable) && !unreachable.Sent
 }
 
+type repeatedKey struct{}
+
+// WatchRepeats has calls with that context tell whether they were repeated: then
+// the array may carry out an earlier attempt after the one that it answered.
+func WatchRepeats(ctx context.Context) (watched context.Context, repeated *bool) {
+	repeated = new(bool)
+	return context.WithValue(ctx, repeatedKey{}, repeated), repeated
+}
+
 func (c *Client) call(ctx context.Context, method string, params, result any, again func(error) bool) error {
 	c.retries.earn()
 	as := c.access.Load()
@@ -51,6 +60,9 @@ func (c *Client) call(ctx context.Context, method string, params, result any, ag
 			return fmt.Errorf("given up after %d attempts: %w", n, err)
 		case !c.retries.spend():
 			return fmt.Errorf("given up after %d attempts, too many calls of this array are being repeated: %w", n, err)
+		}
+		if repeated, ok := ctx.Value(repeatedKey{}).(*bool); ok {
+			*repeated = true
 		}
 		pause := pauseAfter(n)
 		klog.FromContext(ctx).V(2).Info("Element call is repeated", "method", method, "attempt", n, "pause", pause, "reason", err)

@@ -64,6 +64,7 @@ type Array struct {
 	latest      latest
 	snapshotted snapshotted
 	doomed      noted // volumes that this process began to remove, never handed out
+	repeated    noted // volumes of which a change was
 	filling     noted // clones that outlasted their call, seen without their content
 	access      int   // see accessLength
 	chap        atomic.Pointer[CHAP]

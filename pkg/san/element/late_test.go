@@ -185,6 +185,24 @@ func TestLateFloorIsCounted(t *testing.T) {
 	}
 }
 
+// TestLateFloorUnderAGrant: a late floor is not covered up by the next write.
+func TestLateFloorUnderAGrant(t *testing.T) {
+	b := newBench(t)
+	a := b.open(t, "east", "one")
+	v := makeVolume(t, a, "pvc-1")
+	late := b.gate.hold("ModifyVolume")
+	for _, iops := range []int64{100, 200} {
+		_, err := a.Modify(t.Context(), v.Handle, san.Change{QoS: &san.QoS{Values: qos.Values{Min: iops}}})
+		must(t, err)
+	}
+	late.Land(t)
+	give(t, a, *v, testNode(t, "a"), san.Mode{})
+	must(t, a.Sweep(t.Context()))
+	if got := b.volume(t, v.Handle.Volume).QoS.MinIOPS; got != 200 {
+		t.Errorf("the floor is %d; want 200", got)
+	}
+}
+
 // TestChangedByOthers: what others change of a volume is theirs, not late.
 func TestChangedByOthers(t *testing.T) {
 	b := newBench(t)

@@ -102,7 +102,11 @@ func (a *Array) change(ctx context.Context, v api.Volume, r record, request api.
 			return v, err
 		}
 	}
+	ctx, repeated := api.WatchRepeats(ctx)
 	changed, err := a.client.ModifyVolume(ctx, request)
+	if *repeated || err != nil {
+		a.repeated.add(v.VolumeID, a.clock.Now(), lateness)
+	}
 	if err != nil {
 		a.recent.drop(v.VolumeID)
 		a.latest.doubt(v.VolumeID)
@@ -142,10 +146,11 @@ func (a *Array) reload(ctx context.Context, h san.Handle) (api.Volume, record, e
 }
 
 // recall is the volume of a handle as this process last read or changed it, less
-// than age ago.
+// than age ago. One of which a change was repeated is looked at: an attempt may
+// land late, and the next write would cover that up.
 func (a *Array) recall(ctx context.Context, h san.Handle, age time.Duration) (api.Volume, record, bool) {
 	v, ok := a.recent.get(h.Volume, a.clock.Now(), age)
-	if !ok || v.Status != api.StatusActive || h.UUID != "" && uuidPart(v) != h.UUID || a.isThis(ctx, h.Array) != nil {
+	if !ok || a.repeated.has(h.Volume, a.clock.Now(), lateness) || v.Status != api.StatusActive || h.UUID != "" && uuidPart(v) != h.UUID || a.isThis(ctx, h.Array) != nil {
 		return v, record{}, false
 	}
 	r, err := a.read(v)
