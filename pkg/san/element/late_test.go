@@ -167,8 +167,10 @@ func TestLateLock(t *testing.T) {
 	expectHolders(t, b, *v, n)
 }
 
-// TestLateFloorIsCounted: until a late floor is mended, the larger one counts.
-func TestLateFloorIsCounted(t *testing.T) {
+// lateFloor is a volume whose floor was set to 100, again and then to 200, when the
+// first call landed.
+func lateFloor(t *testing.T) (*bench, *Array, *san.Volume) {
+	t.Helper()
 	b := newBench(t)
 	a := b.open(t, "east", "one")
 	v := makeVolume(t, a, "pvc-1")
@@ -178,6 +180,12 @@ func TestLateFloorIsCounted(t *testing.T) {
 		must(t, err)
 	}
 	late.Land(t)
+	return b, a, v
+}
+
+// TestLateFloorIsCounted: until a late floor is mended, the larger one counts.
+func TestLateFloorIsCounted(t *testing.T) {
+	b, a, v := lateFloor(t)
 	promises, err := a.Promises(t.Context())
 	must(t, err)
 	if got := b.volume(t, v.Handle.Volume).QoS.MinIOPS; got != 100 || promises[0].QoS.Min != 200 {
@@ -187,15 +195,7 @@ func TestLateFloorIsCounted(t *testing.T) {
 
 // TestLateFloorUnderAGrant: a late floor is not covered up by the next write.
 func TestLateFloorUnderAGrant(t *testing.T) {
-	b := newBench(t)
-	a := b.open(t, "east", "one")
-	v := makeVolume(t, a, "pvc-1")
-	late := b.gate.hold("ModifyVolume")
-	for _, iops := range []int64{100, 200} {
-		_, err := a.Modify(t.Context(), v.Handle, san.Change{QoS: &san.QoS{Values: qos.Values{Min: iops}}})
-		must(t, err)
-	}
-	late.Land(t)
+	b, a, v := lateFloor(t)
 	give(t, a, *v, testNode(t, "a"), san.Mode{})
 	must(t, a.Sweep(t.Context()))
 	if got := b.volume(t, v.Handle.Volume).QoS.MinIOPS; got != 200 {

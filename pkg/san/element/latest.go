@@ -131,12 +131,12 @@ func (l *latest) in(volume int64, now time.Time) []san.Node {
 	return nil
 }
 
-// blind tells whether a call of a process before this one may still land on the
-// volume, and would not be known to be late.
-func (l *latest) blind(volume int64, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return now.Sub(l.began) < lateness && l.of[volume].record.mark == ""
+// blind tells whether a call of a process before this one may still land on a
+// volume of ours, and would not be known to be late.
+func (a *Array) blind(v api.Volume, r record) bool {
+	a.latest.mu.Lock()
+	defer a.latest.mu.Unlock()
+	return r.owner.Cluster != "" && a.clock.Since(a.latest.began) < lateness && a.latest.of[v.VolumeID].record.mark == ""
 }
 
 // overtaken is what this process last made of a volume, where the array shows

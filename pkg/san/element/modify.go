@@ -33,8 +33,7 @@ func (a *Array) Modify(ctx context.Context, h san.Handle, c san.Change) (*san.Vo
 	if r, err = renote(v, r, c.Note, &request); err != nil {
 		return nil, fail("modify volume", h, err)
 	}
-	blind := r.owner.Cluster != "" && a.latest.blind(v.VolumeID, a.clock.Now())
-	if request.TotalSize != 0 || request.QoS != nil || request.QoSPolicyID != 0 || request.Attributes != nil || blind {
+	if request.TotalSize != 0 || request.QoS != nil || request.QoSPolicyID != 0 || request.Attributes != nil || a.blind(v, r) {
 		if v, err = a.change(ctx, v, r, request); err != nil {
 			return nil, fail("modify volume", h, err)
 		}

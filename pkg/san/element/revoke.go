@@ -53,7 +53,6 @@ func (a *Array) revoke(ctx context.Context, h san.Handle, n san.Node) error {
 	if err != nil {
 		return err
 	}
-	revoked := false
 	for _, node := range nodes {
 		if n != (san.Node{}) && n != node {
 			continue
@@ -61,9 +60,8 @@ func (a *Array) revoke(ctx context.Context, h san.Handle, n san.Node) error {
 		if v, r, err = a.fenceOff(ctx, v, r, node); err != nil {
 			return err
 		}
-		revoked = true
 	}
-	if !revoked && r.owner.Cluster != "" && a.latest.blind(v.VolumeID, a.clock.Now()) {
+	if a.blind(v, r) {
 		// A grant by a process that died may be on its way: so there is a write that
 		// it will be seen to have come after.
 		_, err = a.write(ctx, v, r)
